@@ -1,0 +1,31 @@
+import { defineConfig } from 'vitest/config';
+
+const common = { environment: 'node', dangerouslyIgnoreUnhandledErrors: false } as const;
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { ...common, name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      {
+        test: {
+          ...common,
+          name: 'integration',
+          include: ['test/integration/**/*.test.ts'],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          ...common,
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          testTimeout: 600_000,
+          hookTimeout: 600_000,
+          // Guests under TCG take a core each; files side by side would only slow each other down.
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
