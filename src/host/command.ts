@@ -1,0 +1,122 @@
+import { execa, type Options } from 'execa';
+import { LaunchError } from './launch-error.js';
+import { interruptedError } from './work.js';
+
+export interface CommandOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Ends the command, SIGTERM first. */
+  readonly timeoutMs?: number;
+  /** Address space that the command may use, by RLIMIT_AS; the command ends with an error above it. */
+  readonly maximumMemoryBytes?: number;
+  /** Processor time that the command may use, by RLIMIT_CPU. */
+  readonly maximumCpuSeconds?: number;
+  /** The kernel kills the command when its parent dies, even by SIGKILL. */
+  readonly dieWithParent?: boolean;
+  readonly input?: string;
+  readonly onStdout?: (chunk: string) => void;
+}
+
+export interface CommandResult {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The one way to run a process: no shell, an argument array, the C locale. */
+export interface CommandRunner {
+  /**
+   * Runs a command to its end, whatever its exit code.
+   *
+   * @throws LaunchError COMMAND_MISSING, COMMAND_TIMEOUT, INTERRUPTED
+   */
+  run(file: string, args: readonly string[], options?: CommandOptions): Promise<CommandResult>;
+}
+
+/** Debian's package for each command that may be missing. */
+const packageOf: Readonly<Record<string, string>> = {
+  'qemu-img': 'qemu-utils',
+  virsh: 'libvirt-clients',
+};
+
+const maximumOutputBytes = 64 * 1024 * 1024;
+
+export const systemCommandRunner: CommandRunner = {
+  async run(file, args, options = {}) {
+    const [program, ...rest] = withLimits([file, ...args], options);
+    const subprocess = execa(program, rest, executionOptions(options));
+    if (options.onStdout !== undefined) {
+      const { onStdout } = options;
+      subprocess.stdout.setEncoding('utf8').on('data', (chunk: string) => {
+        onStdout(chunk);
+      });
+    }
+    const result = await subprocess;
+    if (result.isCanceled && options.signal !== undefined) throw interruptedError(options.signal);
+    // A prefix command such as prlimit says 127 where the kernel would have said ENOENT.
+    if (result.code === 'ENOENT' || (program !== file && result.exitCode === 127)) throw missing(file);
+    if (result.timedOut || result.signal === 'SIGXCPU') {
+      throw new LaunchError('COMMAND_TIMEOUT', `"${file}" took too long and was ended`, {
+        details: { command: [file, ...args], timeoutMs: options.timeoutMs },
+      });
+    }
+    if (result.exitCode === undefined && result.signal === undefined) {
+      throw new LaunchError(
+        'COMMAND_FAILED',
+        `cannot run "${file}": ${result.shortMessage ?? 'unknown error'}`,
+        {
+          cause: result.cause,
+        },
+      );
+    }
+    return {
+      exitCode: result.exitCode ?? 128,
+      stdout: result.stdout,
+      stderr: result.signal === undefined ? result.stderr : `${result.stderr}ended by ${result.signal}`,
+    };
+  },
+};
+
+/** What a command said when it failed: the last line of its standard error, without its own name. */
+export function complaintOf(file: string, result: CommandResult): string {
+  const line = result.stderr.trim().split('\n').at(-1) ?? '';
+  return line.replace(new RegExp(`^(${file}|error): `), '') || `exit code ${result.exitCode}`;
+}
+
+function withLimits(command: [string, ...string[]], options: CommandOptions): [string, ...string[]] {
+  const limits = [
+    ...(options.maximumMemoryBytes === undefined ? [] : [`--as=${options.maximumMemoryBytes}`]),
+    ...(options.maximumCpuSeconds === undefined ? [] : [`--cpu=${options.maximumCpuSeconds}`]),
+  ];
+  const limited: [string, ...string[]] = limits.length === 0 ? command : ['prlimit', ...limits, ...command];
+  return options.dieWithParent === true ? ['setpriv', '--pdeathsig', 'KILL', ...limited] : limited;
+}
+
+function executionOptions(options: CommandOptions) {
+  return {
+    reject: false,
+    stripFinalNewline: false,
+    maxBuffer: maximumOutputBytes,
+    env: { LC_ALL: 'C' },
+    forceKillAfterDelay: 2000,
+    stdin: options.input === undefined ? 'ignore' : 'pipe',
+    ...(options.input === undefined ? {} : { input: options.input }),
+    ...(options.signal === undefined ? {} : { cancelSignal: options.signal }),
+    ...(options.timeoutMs === undefined ? {} : { timeout: options.timeoutMs }),
+  } as const satisfies Options;
+}
+
+function missing(file: string): LaunchError {
+  const name = packageOf[file];
+  return new LaunchError('COMMAND_MISSING', `cannot find the command "${file}"`, {
+    hint: name === undefined ? `install "${file}"` : `install it:  apt-get install ${name}`,
+    details: { command: file },
+  });
+}
+
+/** Gives this process's terminal to a command until it ends. */
+export async function runInteractively(command: readonly [string, ...string[]]): Promise<void> {
+  const [file, ...args] = command;
+  const result = await execa(file, args, { stdio: 'inherit', reject: false });
+  if (result.code === 'ENOENT') throw missing(file);
+  if (result.exitCode !== 0) throw new LaunchError('COMMAND_FAILED', `"${file}" ended with an error`);
+}

@@ -1,0 +1,91 @@
+import { join } from 'node:path';
+
+/**
+ * Every file that `launch` keeps, named in one place.
+ *
+ *     <home>/
+ *       images/<uuid>/image.json              the record
+ *                     image.<format>          the file as imported
+ *       flavors.json                          the user's own flavors
+ *       instances/_base/<sha1>_<GiB>          raw, sparse, read-only
+ *                       <sha1>_<GiB>.json     its record
+ *       instances/instance-0000000c/
+ *         disk                                qcow2 overlay (raw with --no-cow)
+ *         console.log                         what the serial console printed
+ *         domain.xml                          the domain as libvirt keeps it
+ *         instance.json                       the record
+ *       instances/counter.json                the last number given out
+ *       locks/                                kernel locks; a file here means nothing by itself
+ *
+ * Half-made files are called `.<name>.<maker>.tmp` and lie beside their destination (see maker.ts).
+ */
+export interface HomePaths {
+  readonly root: string;
+  readonly images: string;
+  readonly instances: string;
+  readonly bases: string;
+  readonly locks: string;
+  readonly flavorsFile: string;
+  readonly counterFile: string;
+  image(id: string): ImagePaths;
+  base(name: string): BasePaths;
+  instance(domainName: string): InstancePaths;
+  lock(name: string): string;
+}
+
+interface ImagePaths {
+  readonly directory: string;
+  readonly record: string;
+  file(format: string): string;
+}
+
+interface BasePaths {
+  readonly file: string;
+  readonly record: string;
+}
+
+export interface InstancePaths {
+  readonly directory: string;
+  readonly disk: string;
+  readonly consoleLog: string;
+  readonly domainXml: string;
+  readonly record: string;
+}
+
+export function homePaths(root: string): HomePaths {
+  const images = join(root, 'images');
+  const instances = join(root, 'instances');
+  const bases = join(instances, '_base');
+  const locks = join(root, 'locks');
+  return {
+    root,
+    images,
+    instances,
+    bases,
+    locks,
+    flavorsFile: join(root, 'flavors.json'),
+    counterFile: join(instances, 'counter.json'),
+    image: (id) => {
+      const directory = join(images, id);
+      return {
+        directory,
+        record: join(directory, 'image.json'),
+        file: (format) => join(directory, `image.${format}`),
+      };
+    },
+    base: (name) => ({ file: join(bases, name), record: join(bases, `${name}.json`) }),
+    instance: (domainName) => instancePaths(join(instances, domainName)),
+    lock: (name) => join(locks, `${name}.lock`),
+  };
+}
+
+/** The files of an instance, also of one whose directory still has its temporary name. */
+export function instancePaths(directory: string): InstancePaths {
+  return {
+    directory,
+    disk: join(directory, 'disk'),
+    consoleLog: join(directory, 'console.log'),
+    domainXml: join(directory, 'domain.xml'),
+    record: join(directory, 'instance.json'),
+  };
+}
