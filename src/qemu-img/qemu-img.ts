@@ -1,0 +1,233 @@
+import * as v from 'valibot';
+import { complaintOf, type CommandOptions, type CommandRunner } from '../host/command.js';
+import { LaunchError } from '../host/launch-error.js';
+import { checkInterrupted, type Work } from '../host/work.js';
+
+/**
+ * What `qemu-img info --output=json` says of one file (QEMU's qapi/block-core.json, ImageInfo). All
+ * fields used here exist since QEMU 2.0 at the latest; unknown ones are ignored, since QEMU adds more.
+ */
+const imageInfoSchema = v.object({
+  format: v.string(),
+  'virtual-size': v.number(),
+  'actual-size': v.optional(v.number()),
+  'cluster-size': v.optional(v.number()),
+  encrypted: v.optional(v.boolean()),
+  'backing-filename': v.optional(v.string()),
+  'full-backing-filename': v.optional(v.string()),
+  'backing-filename-format': v.optional(v.string()),
+  'dirty-flag': v.optional(v.boolean()),
+  'format-specific': v.optional(
+    v.object({ data: v.optional(v.looseObject({ 'extended-l2': v.optional(v.boolean()) })) }),
+  ),
+});
+
+/** Sizes in bytes. */
+export interface DiskInspection {
+  readonly path: string;
+  readonly format: string;
+  readonly virtualSizeBytes: number;
+  /** What the file uses on the host. */
+  readonly allocatedBytes: number;
+  readonly clusterSizeBytes: number | undefined;
+  readonly extendedL2: boolean;
+  readonly encrypted: boolean;
+  readonly backingPath: string | undefined;
+  /** The format written down in the overlay; undefined when nobody wrote it. */
+  readonly backingFormat: string | undefined;
+}
+
+const mapSchema = v.array(
+  v.object({
+    start: v.number(),
+    length: v.number(),
+    depth: v.number(),
+    zero: v.boolean(),
+    data: v.boolean(),
+    present: v.optional(v.boolean()),
+  }),
+);
+
+/** One run of bytes that are alike; `depth` 0 is the file itself, 1 its backing file. */
+export interface Extent {
+  readonly startBytes: number;
+  readonly lengthBytes: number;
+  readonly depth: number;
+  readonly zero: boolean;
+  readonly data: boolean;
+}
+
+/** Ways to take an overlay's space at once. */
+export type Preallocation = 'metadata' | 'falloc' | 'full';
+
+export const preallocations: readonly Preallocation[] = ['metadata', 'falloc', 'full'];
+
+/** Limits for reading a file that came from outside (CVE-2015-5162: 30 s and 2 GiB were enough). */
+const strangerLimits = {
+  timeoutMs: 60_000,
+  maximumCpuSeconds: 30,
+  maximumMemoryBytes: 2 * 1024 ** 3,
+} as const satisfies CommandOptions;
+
+/** The only caller of qemu-img. The format is always given: QEMU never probes. */
+export class QemuImg {
+  constructor(private readonly runner: CommandRunner) {}
+
+  /** What one file says of itself; the backing file is named, not opened. Works on a running guest's disk. */
+  async inspect(path: string, format: string, work: Work = {}): Promise<DiskInspection> {
+    // Reading the chain would open whatever a header names; --image-opts would let a path be an option.
+    const stdout = await this.#run(
+      'inspect',
+      path,
+      ['info', '--output=json', '--force-share', '-f', format, fileName(path)],
+      { ...strangerLimits, signal: work.signal },
+    );
+    const info = v.parse(imageInfoSchema, JSON.parse(stdout));
+    return {
+      path,
+      format: info.format,
+      virtualSizeBytes: info['virtual-size'],
+      allocatedBytes: info['actual-size'] ?? 0,
+      clusterSizeBytes: info['cluster-size'],
+      extendedL2: info['format-specific']?.data?.['extended-l2'] ?? false,
+      encrypted: info.encrypted ?? false,
+      backingPath: info['full-backing-filename'] ?? info['backing-filename'],
+      backingFormat: info['backing-filename-format'],
+    };
+  }
+
+  /** Which bytes come from where. The backing chain is opened when the file has one. */
+  async map(path: string, format: string, work: Work = {}): Promise<readonly Extent[]> {
+    const stdout = await this.#run(
+      'map',
+      path,
+      ['map', '--output=json', '--force-share', '-f', format, fileName(path)],
+      { ...strangerLimits, signal: work.signal },
+    );
+    return v.parse(mapSchema, JSON.parse(stdout)).map((extent) => ({
+      startBytes: extent.start,
+      lengthBytes: extent.length,
+      depth: extent.depth,
+      zero: extent.zero,
+      data: extent.data,
+    }));
+  }
+
+  /**
+   * Follows every reference of the format's tables; a format without a check passes.
+   *
+   * @throws LaunchError IMAGE_CORRUPT when content is missing or claimed twice
+   */
+  async check(path: string, format: string, work: Work = {}): Promise<void> {
+    const args = ['check', '-q', '--force-share', '-f', format, fileName(path)];
+    const result = await this.runner.run('qemu-img', args, { ...strangerLimits, signal: work.signal });
+    // 0 is clean, 3 means clusters that nothing refers to, 63 that the format knows no check.
+    if ([0, 3, 63].includes(result.exitCode)) return;
+    throw new LaunchError('IMAGE_CORRUPT', `"${path}" is damaged: ${complaintOf('qemu-img', result)}`, {
+      details: { command: ['qemu-img', ...args], exitCode: result.exitCode, stderr: result.stderr },
+    });
+  }
+
+  /**
+   * Writes the whole content into a new file. The kernel ends it with us, so that a killed launch leaves
+   * no process that goes on writing.
+   */
+  async convert(
+    from: { readonly path: string; readonly format: string },
+    to: { readonly path: string; readonly format: string },
+    work: Work & { readonly onRatio?: (ratio: number) => void } = {},
+  ): Promise<void> {
+    const { onRatio } = work;
+    await this.#run(
+      'convert',
+      from.path,
+      // Sixteen coroutines and writes out of order keep both ends busy; safe, since the target is a new
+      // file that nobody sees before it was synced and renamed.
+      // prettier-ignore
+      ['convert', '-p', '-f', from.format, '-O', to.format, '-m', '16', '-W', fileName(from.path), fileName(to.path)],
+      {
+        signal: work.signal,
+        dieWithParent: true,
+        maximumMemoryBytes: strangerLimits.maximumMemoryBytes,
+        ...(onRatio === undefined ? {} : { onStdout: ratioReader(onRatio) }),
+      },
+    );
+  }
+
+  /** An overlay whose backing format is written down, so that no one ever has to guess it. */
+  async createOverlay(
+    path: string,
+    options: {
+      readonly basePath: string;
+      readonly baseFormat: string;
+      readonly virtualSizeBytes: number;
+      readonly preallocation?: Preallocation | undefined;
+    },
+    work: Work = {},
+  ): Promise<void> {
+    const creation = [
+      `backing_file=${optionValue(options.basePath)}`,
+      `backing_fmt=${options.baseFormat}`,
+      // QEMU preallocates behind a backing file only with subclusters, which can be allocated but unwritten.
+      ...(options.preallocation === undefined
+        ? []
+        : ['extended_l2=on', `preallocation=${options.preallocation}`]),
+    ];
+    await this.#run(
+      'create',
+      path,
+      [
+        'create',
+        '-q',
+        '-f',
+        'qcow2',
+        '-o',
+        creation.join(','),
+        fileName(path),
+        `${options.virtualSizeBytes}`,
+      ],
+      { signal: work.signal, dieWithParent: true },
+    );
+  }
+
+  async #run(
+    action: string,
+    path: string,
+    args: readonly string[],
+    options: CommandOptions,
+  ): Promise<string> {
+    const result = await this.runner.run('qemu-img', args, options);
+    if (result.exitCode === 0) return result.stdout;
+    // A command that ended because we were asked to end is not the command's failure.
+    if (options.signal !== undefined) checkInterrupted({ signal: options.signal });
+    const complaint = complaintOf('qemu-img', result);
+    const full = /No space left on device|Disk quota exceeded/.test(result.stderr);
+    throw new LaunchError(
+      full ? 'DISK_FULL' : 'COMMAND_FAILED',
+      `cannot ${action} "${path}": qemu-img says: ${complaint}`,
+      { details: { command: ['qemu-img', ...args], exitCode: result.exitCode, stderr: result.stderr } },
+    );
+  }
+}
+
+/** A path that starts with a dash or looks like `nbd:…` must stay a path. */
+function fileName(path: string): string {
+  return path.startsWith('/') ? path : `./${path}`;
+}
+
+/** In `-o` lists a comma is written twice. */
+function optionValue(text: string): string {
+  return text.replaceAll(',', ',,');
+}
+
+/** qemu-img -p prints `    (12.34/100%)\r`, in pieces of any length. */
+function ratioReader(onRatio: (ratio: number) => void): (chunk: string) => void {
+  let rest = '';
+  return (chunk) => {
+    rest += chunk;
+    const found = [...rest.matchAll(/\((\d+(?:\.\d+)?)\/100%\)/g)].at(-1);
+    if (found === undefined) return;
+    rest = rest.slice(found.index + found[0].length);
+    onRatio(Number(found[1]) / 100);
+  };
+}
