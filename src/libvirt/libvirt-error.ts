@@ -1,0 +1,51 @@
+import { LaunchError } from '../host/launch-error.js';
+
+/** The binding rejects with libvirt's message only, so the words have to tell the kind. */
+export function hypervisorError(action: string, uri: string, error: unknown): LaunchError {
+  if (error instanceof LaunchError) return error;
+  const words = error instanceof Error ? error.message : String(error);
+  if (
+    /failed to connect|unable to connect|cannot connect|authentication|connection reset|end of file/i.test(
+      words,
+    )
+  ) {
+    return unreachable(uri, words, error);
+  }
+  return new LaunchError('HYPERVISOR_FAILED', `cannot ${action}: libvirt says: ${words}`, {
+    hint: hintFor(words),
+    cause: error,
+    details: { uri },
+  });
+}
+
+function unreachable(uri: string, words: string, cause: unknown): LaunchError {
+  const denied = /permission denied|authentication/i.test(words);
+  return new LaunchError('HYPERVISOR_UNREACHABLE', `cannot reach libvirt at ${uri}: ${words}`, {
+    hint: denied
+      ? [
+          'run as root, or join the group that may use it:  sudo adduser "$USER" libvirt   (then log in again)',
+          'or use a libvirt of your own:  launch --connect qemu:///session …',
+        ].join('\n')
+      : [
+          'is libvirtd running?  systemctl start libvirtd',
+          'without systemd:      virtlogd -d && libvirtd -d',
+        ].join('\n'),
+    cause,
+    details: { uri },
+  });
+}
+
+function hintFor(words: string): string | undefined {
+  if (/could not access kvm kernel module: permission denied/i.test(words)) {
+    return 'QEMU runs as a user of its own, which may not open /dev/kvm:  chgrp kvm /dev/kvm && chmod 660 /dev/kvm';
+  }
+  if (/permission denied/i.test(words)) {
+    return 'QEMU runs as a user of its own: every directory above the disk needs x for others (chmod o+x)';
+  }
+  if (/cannot allocate memory/i.test(words))
+    return 'take a smaller flavor, or stop an instance:  launch list';
+  if (/could not access kvm|kvm.*not (available|supported)/i.test(words)) {
+    return 'launch with emulation instead:  --virt-type qemu';
+  }
+  return undefined;
+}
