@@ -1,0 +1,188 @@
+import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { ensureBase, type BaseOrigin, type EnsuredBase } from '../disk/ensure-base.js';
+import { createRootDisk } from '../disk/root-disk.js';
+import type { CpuMode } from '../domain/domain-spec.js';
+import { parseDomain } from '../domain/parse-domain.js';
+import { renderDomain } from '../domain/render-domain.js';
+import type { Template } from '../domain/template.js';
+import { supportsDirectIo } from '../host/file-system.js';
+import { ensureDirectory, removeTree, syncDirectory, writeFileAtomic } from '../host/files.js';
+import type { Maker } from '../host/maker.js';
+import { instancePaths } from '../host/paths.js';
+import { renderRecord } from '../host/record.js';
+import { fileSystemError } from '../host/system-error.js';
+import { formatBytes } from '../host/units.js';
+import { checkInterrupted, runStep, type Work } from '../host/work.js';
+import { ensureNetwork } from './ensure-network.js';
+import { forgetDomain } from './forget-domain.js';
+import { domainSpec, newRecord } from './instance-domain.js';
+import type { InstanceRecord } from './instance-record.js';
+import type { Host } from './open-host.js';
+import type { LaunchPlan } from './plan-launch.js';
+import type { UndoStack } from './undo.js';
+import { cpuModesToTry, isCpuModelFailure } from './virt-type.js';
+
+export interface BuiltInstance {
+  readonly instance: InstanceRecord;
+  readonly diskPath: string;
+  readonly basePath: string;
+  readonly baseOrigin: BaseOrigin;
+}
+
+export interface Building {
+  readonly host: Host;
+  readonly maker: Maker;
+  readonly plan: LaunchPlan;
+  readonly number: number;
+  readonly template: Template;
+  readonly undo: UndoStack;
+  readonly work: Work;
+}
+
+/** The recipe: network, base, disk, record, domain, start; each registers its undo before it begins. */
+export async function buildInstance(building: Building): Promise<BuiltInstance> {
+  const { host, plan, work } = building;
+  work.onEvent?.({ type: 'step-started', step: 'image', message: plan.image.name });
+  work.onEvent?.({
+    type: 'step-done',
+    step: 'image',
+    message: `${plan.image.name}, ${plan.image.format}, ${formatBytes(plan.image.virtualSizeBytes)}`,
+  });
+  if (plan.network !== undefined) await ensureNetwork(host.hypervisor, plan.network.name, work);
+  const ensured = await runStep(
+    work,
+    'base',
+    `looking for _base/${plan.baseName}`,
+    (progress) =>
+      ensureBase(host.home, plan.image, plan.flavor.diskGib, host.qemuImg, {
+        maker: building.maker,
+        now: host.now(),
+        work,
+        onProgress: progress,
+      }),
+    describeBase,
+  );
+  let record: InstanceRecord;
+  try {
+    record = await makeInstanceDirectory(building, ensured);
+  } finally {
+    // From here on the record points at the base.
+    await ensured.lock.release();
+  }
+  const instance = await defineAndStart(building, record);
+  return {
+    instance,
+    diskPath: host.home.instance(plan.domainName).disk,
+    basePath: ensured.path,
+    baseOrigin: ensured.origin,
+  };
+}
+
+async function makeInstanceDirectory(building: Building, ensured: EnsuredBase): Promise<InstanceRecord> {
+  const { host, maker, plan, undo, work } = building;
+  const { directory } = host.home.instance(plan.domainName);
+  const temporary = maker.temporaryPath(directory);
+  undo.push(`the files of ${plan.domainName}`, async () => {
+    await removeTree(temporary);
+    await removeTree(directory);
+  });
+  await ensureDirectory(host.home.instances);
+  await mkdir(temporary, { mode: 0o711 }).catch((error: unknown) => {
+    throw fileSystemError('make the directory', temporary, error);
+  });
+  const paths = instancePaths(temporary);
+  const request = { ...plan.disk, basePath: ensured.path };
+  const format = await runStep(
+    work,
+    plan.disk.kind === 'overlay' ? 'overlay' : 'disk',
+    `making ${plan.domainName}/disk`,
+    () => createRootDisk(temporary, paths.disk, request, host, work),
+    (made) => `${plan.domainName}/disk, ${made}, ${formatBytes(plan.disk.virtualSizeBytes)}`,
+  );
+  const record = newRecord(plan, {
+    number: building.number,
+    format,
+    base: plan.disk.kind === 'overlay' ? ensured.base.name : null,
+    createdAt: host.now(),
+    maker: maker.token,
+  });
+  await writeFileAtomic(paths.record, renderRecord(record), maker);
+  await rename(temporary, directory).catch((error: unknown) => {
+    throw fileSystemError('make the directory', directory, error);
+  });
+  await syncDirectory(host.home.instances);
+  return record;
+}
+
+async function defineAndStart(building: Building, record: InstanceRecord): Promise<InstanceRecord> {
+  const { host, plan, undo, work } = building;
+  const cacheMode = (await supportsDirectIo(host.home.instances, building.maker)) ? 'none' : 'writeback';
+  undo.push(`the domain ${plan.domainName}`, () => forgetDomain(host.hypervisor, record.uuid));
+  const modes = cpuModesToTry(plan.virtType);
+  for (const [index, cpuMode] of modes.entries()) {
+    try {
+      const defined = await define(building, record, cpuMode, cacheMode);
+      await runStep(
+        work,
+        'running',
+        `starting ${plan.domainName}`,
+        async () => {
+          const before = performance.now();
+          await host.hypervisor.startDomain(record.uuid);
+          return performance.now() - before;
+        },
+        (milliseconds) => `${(milliseconds / 1000).toFixed(1)} s`,
+      );
+      return defined;
+    } catch (error) {
+      const next = modes[index + 1];
+      if (next === undefined || !isCpuModelFailure(error)) throw error;
+      work.onEvent?.({
+        type: 'notice',
+        message: `the CPU as ${cpuMode} does not start here, trying ${next}`,
+      });
+      checkInterrupted(work);
+    }
+  }
+  throw new Error('no CPU mode to try');
+}
+
+async function define(
+  building: Building,
+  record: InstanceRecord,
+  cpuMode: CpuMode,
+  cacheMode: 'none' | 'writeback',
+): Promise<InstanceRecord> {
+  const { host, maker, plan, work } = building;
+  const paths = host.home.instance(plan.domainName);
+  return await runStep(
+    work,
+    'domain',
+    `defining ${plan.domainName}`,
+    async () => {
+      const spec = domainSpec(host, { ...record, cpuMode }, cpuMode, cacheMode);
+      await host.hypervisor.defineDomain(renderDomain(building.template.xml, spec));
+      const kept = await host.hypervisor.readDomainXml(record.uuid, { inactive: true });
+      const defined = { ...record, cpuMode, machineType: parseDomain(kept).machineType ?? null };
+      await writeFile(paths.domainXml, kept);
+      await writeFileAtomic(paths.record, renderRecord(defined), maker);
+      return defined;
+    },
+    () => `${plan.domainName}, ${plan.virtType}, driver type ${record.disk.format}`,
+  );
+}
+
+function describeBase(ensured: EnsuredBase): string {
+  const name = `_base/${ensured.base.name.slice(0, 8)}…${ensured.base.name.slice(40)}`;
+  const size = formatBytes(ensured.base.virtualSizeBytes);
+  switch (ensured.origin) {
+    case 'found':
+      return `${name}, ${size}, there already`;
+    case 'converted':
+      return `${name}, ${size}, converted to raw`;
+    case 'reflinked':
+      return `${name}, ${size}, a clone that shares its blocks`;
+    case 'shared':
+      return `${name}, ${size}, there already; the overlay has the flavor's size`;
+  }
+}

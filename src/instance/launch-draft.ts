@@ -1,0 +1,54 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { loadTemplate, type Template } from '../domain/template.js';
+import { getFlavor } from '../flavor/flavor-store.js';
+import type { Work } from '../host/work.js';
+import { getImage } from '../image/image-store.js';
+import type { Host } from './open-host.js';
+import { planLaunch, type LaunchPlan, type LaunchRequest } from './plan-launch.js';
+import { chooseVirtType, readKvmFacts } from './virt-type.js';
+
+const defaultFlavor = 'm1.small';
+
+/** All facts of a launch but the number, which is given out only when nothing can be refused any more. */
+export interface LaunchDraft {
+  readonly template: Template;
+  plan(domainName: string): LaunchPlan;
+}
+
+/** Reads what the plan is made of; changes nothing. */
+export async function draftLaunch(host: Host, request: LaunchRequest, work: Work): Promise<LaunchDraft> {
+  const image = await getImage(host.home, request.image);
+  const flavor = await getFlavor(host.home, request.flavor ?? defaultFlavor);
+  const template = await loadTemplate(request.template ?? 'linux', {
+    templatesDirectory: host.templatesDirectory,
+  });
+  const kvm = await readKvmFacts();
+  if (kvm.rootOnly) {
+    work.onEvent?.({
+      type: 'notice',
+      message:
+        'only root may open /dev/kvm, so libvirt probes QEMU anew at each call; cure:  chgrp kvm /dev/kvm && chmod 660 /dev/kvm',
+    });
+  }
+  const chosen = chooseVirtType(request.virtType ?? 'auto', kvm);
+  if (chosen.reason !== undefined) {
+    work.onEvent?.({
+      type: 'notice',
+      message: `${chosen.reason}: the guest is emulated (virt type qemu), which is many times slower`,
+    });
+  }
+  const uuid = randomUUID();
+  const macAddress = newMacAddress();
+  return {
+    template,
+    plan: (domainName) =>
+      planLaunch(request, { image, flavor, virtType: chosen.virtType, domainName, uuid, macAddress }),
+  };
+}
+
+/** In QEMU's range, as libvirt makes them. */
+function newMacAddress(): string {
+  return ['52', '54', '00', ...[...randomBytes(3)].map((byte) => byte.toString(16).padStart(2, '0'))].join(
+    ':',
+  );
+}

@@ -1,0 +1,121 @@
+import type { VirtType } from '../domain/domain-spec.js';
+import { baseName } from '../disk/base-record.js';
+import { checkFlavor, type Flavor } from '../flavor/flavor.js';
+import { LaunchError } from '../host/launch-error.js';
+import { checkName } from '../host/names.js';
+import { bytesPerGib, formatBytes } from '../host/units.js';
+import type { ImageRecord } from '../image/image-record.js';
+import type { Preallocation } from '../qemu-img/qemu-img.js';
+
+/** How long a launch waits before it calls the instance launched. */
+export type WaitFor =
+  { readonly kind: 'none' | 'running' } | { readonly kind: 'console'; readonly pattern: RegExp };
+
+export interface LaunchRequest {
+  /** Id, name, or start of the id. */
+  readonly image: string;
+  /** Name of a flavor; `m1.small` by default. */
+  readonly flavor?: string | undefined;
+  readonly memoryMib?: number | undefined;
+  readonly vcpus?: number | undefined;
+  /** Root disk in GiB; 0 means the image's own size. */
+  readonly diskGib?: number | undefined;
+  readonly name?: string | undefined;
+  /** libvirt's name of a network, or null for none; `default` by default. */
+  readonly network?: string | null | undefined;
+  readonly template?: string | undefined;
+  readonly virtType?: VirtType | 'auto' | undefined;
+  /** false: the instance gets a raw copy instead of an overlay. */
+  readonly cow?: boolean | undefined;
+  readonly preallocation?: Preallocation | undefined;
+  readonly wait?: WaitFor | undefined;
+  /** How long to wait, in milliseconds. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** What a launch will do; made from facts without touching anything. Sizes in bytes. */
+export interface LaunchPlan {
+  readonly domainName: string;
+  readonly displayName: string;
+  readonly uuid: string;
+  readonly image: ImageRecord;
+  readonly flavor: Flavor;
+  readonly virtType: VirtType;
+  readonly template: string;
+  readonly network: { readonly name: string; readonly macAddress: string } | undefined;
+  readonly baseName: string;
+  readonly disk: {
+    readonly kind: 'overlay' | 'copy';
+    readonly virtualSizeBytes: number;
+    readonly preallocation: Preallocation | undefined;
+  };
+}
+
+export interface LaunchFacts {
+  readonly image: ImageRecord;
+  readonly flavor: Flavor;
+  readonly virtType: VirtType;
+  readonly domainName: string;
+  readonly uuid: string;
+  readonly macAddress: string;
+}
+
+/** @throws LaunchError FLAVOR_TOO_SMALL, FLAVOR_INVALID, NAME_INVALID, ARGUMENT_INVALID */
+export function planLaunch(request: LaunchRequest, facts: LaunchFacts): LaunchPlan {
+  const { image } = facts;
+  const flavor = checkFlavor({
+    name: facts.flavor.name,
+    memoryMib: request.memoryMib ?? facts.flavor.memoryMib,
+    vcpus: request.vcpus ?? facts.flavor.vcpus,
+    diskGib: request.diskGib ?? facts.flavor.diskGib,
+  });
+  checkImageFits(image, flavor);
+  const kind = request.cow === false ? 'copy' : 'overlay';
+  if (kind === 'copy' && request.preallocation !== undefined && request.preallocation !== 'falloc') {
+    throw new LaunchError(
+      'ARGUMENT_INVALID',
+      `a raw copy cannot be preallocated as "${request.preallocation}"`,
+      {
+        hint: 'with --no-cow use:  --preallocate falloc',
+      },
+    );
+  }
+  const network = request.network === undefined ? 'default' : request.network;
+  return {
+    domainName: facts.domainName,
+    displayName: checkName('instance', request.name ?? facts.domainName),
+    uuid: facts.uuid,
+    image,
+    flavor,
+    virtType: facts.virtType,
+    template: request.template ?? 'linux',
+    network: network === null ? undefined : { name: network, macAddress: facts.macAddress },
+    baseName: baseName(image.id, flavor.diskGib),
+    disk: {
+      kind,
+      virtualSizeBytes: flavor.diskGib === 0 ? image.virtualSizeBytes : flavor.diskGib * bytesPerGib,
+      preallocation: request.preallocation,
+    },
+  };
+}
+
+function checkImageFits(image: ImageRecord, flavor: Flavor): void {
+  const cannot = `cannot launch ${JSON.stringify(image.name)} as ${flavor.name}`;
+  const hint = `try a larger flavor:  launch ${image.name} --flavor m1.small        (flavors: launch flavor list)`;
+  const neededBytes = Math.max(image.virtualSizeBytes, image.minDiskGib * bytesPerGib);
+  const flavorBytes = flavor.diskGib * bytesPerGib;
+  if (flavor.diskGib !== 0 && flavorBytes < neededBytes) {
+    throw new LaunchError(
+      'FLAVOR_TOO_SMALL',
+      `${cannot}: the image needs ${formatBytes(neededBytes)} of disk, the flavor has ${formatBytes(flavorBytes)}`,
+      { hint, details: { neededBytes, flavorBytes } },
+    );
+  }
+  if (flavor.memoryMib < image.minRamMib) {
+    throw new LaunchError(
+      'FLAVOR_TOO_SMALL',
+      `${cannot}: the image needs ${image.minRamMib} MiB of memory, the flavor has ${flavor.memoryMib} MiB`,
+      { hint, details: { neededMib: image.minRamMib, flavorMib: flavor.memoryMib } },
+    );
+  }
+}
