@@ -1,0 +1,171 @@
+import yargs, { type Argv } from 'yargs';
+import { LaunchError } from '../host/launch-error.js';
+import { launchVersion } from '../host/version.js';
+import { addExamples } from './define-command.js';
+import { consoleCommand } from './commands/console.js';
+import { deleteCommand } from './commands/delete.js';
+import { flavorCommand } from './commands/flavor.js';
+import { imageCommand, splitImportFormat, standardInput, standardOutput } from './commands/image.js';
+import { inspectCommand } from './commands/inspect.js';
+import { listCommand } from './commands/list.js';
+import { logCommand } from './commands/log.js';
+import { runCommand } from './commands/run.js';
+import { showCommand } from './commands/show.js';
+import { templateCommand } from './commands/template.js';
+import {
+  pauseCommand,
+  rebootCommand,
+  resumeCommand,
+  startCommand,
+  stopCommand,
+} from './commands/change-state.js';
+import type { CommonOptions, Surroundings } from './context.js';
+import { reportError } from './terminal/error-report.js';
+
+const commands = [
+  ...[runCommand, listCommand, showCommand, inspectCommand],
+  ...[startCommand, stopCommand, rebootCommand, pauseCommand, resumeCommand, deleteCommand],
+  ...[logCommand, consoleCommand],
+  ...[imageCommand, flavorCommand, templateCommand],
+];
+
+/**
+ * Runs one command line.
+ *
+ * @param args the arguments after the program's name
+ * @returns the exit code: 0 done, 1 refused or failed, 2 usage, 70 a bug, 130 interrupted
+ */
+export async function runCli(args: readonly string[], surroundings: Surroundings): Promise<number> {
+  const { terminal } = surroundings;
+  const prepared = prepareArguments(args);
+  try {
+    const parser = declareProgram(prepared, surroundings);
+    // With a callback yargs prints nothing itself: help and errors go where we say.
+    let output = '';
+    await parser.parseAsync([...prepared], {}, (_error: unknown, _argv: unknown, text: string) => {
+      output = text;
+    });
+    if (output !== '') terminal.out(`${output}\n`);
+    return 0;
+  } catch (error) {
+    return reportError(error, terminal, {
+      format: isJsonAsked(prepared) ? 'json' : 'text',
+      verbose: prepared.includes('--verbose'),
+    });
+  }
+}
+
+function declareProgram(args: readonly string[], surroundings: Surroundings): Argv<CommonOptions> {
+  const parser = yargs([...args])
+    .scriptName('launch')
+    .usage(
+      'launch IMAGE [options]\nlaunch COMMAND\n\nBoots KVM guests from disk images, the way Nova does, on this host.',
+    )
+    .options({
+      format: {
+        choices: ['table', 'json'] as const,
+        default: 'table' as const,
+        describe: 'how to print results',
+      },
+      home: {
+        type: 'string',
+        describe: 'where images and instances are kept (LAUNCH_HOME)',
+        requiresArg: true,
+      },
+      connect: { type: 'string', describe: "libvirt's URI (LIBVIRT_DEFAULT_URI)", requiresArg: true },
+      quiet: {
+        type: 'boolean',
+        alias: 'q',
+        default: false,
+        describe: 'no progress, only results and errors',
+      },
+      verbose: { type: 'boolean', default: false, describe: 'show where an error came from' },
+    })
+    .parserConfiguration({
+      'camel-case-expansion': false,
+      'duplicate-arguments-array': false,
+      'parse-positional-numbers': false,
+      'dot-notation': false,
+    })
+    .strict()
+    .exitProcess(false)
+    .showHelpOnFail(false)
+    .wrap(Math.min(100, surroundings.terminal.columns))
+    .version(launchVersion)
+    .alias('help', 'h')
+    .fail((message: string | null, error: Error | undefined) => {
+      throw error ?? usageError(message ?? 'cannot be understood');
+    }) as unknown as Argv<CommonOptions>;
+  for (const command of commands) parser.command(command(surroundings));
+  addExamples(parser, [
+    ['image import f17.qcow2 --name fedora-17', 'take an image into the store'],
+    ['fedora-17 --flavor m1.small', 'boot it'],
+    ['inspect instance-00000001', 'see what its disk is made of'],
+  ]);
+  parser.completion('completion', 'Print a completion script for bash or zsh', (async (
+    _current: string,
+    argv: { readonly _: readonly (string | number)[] },
+    defaults: (done: (error: Error | null, completions: string[] | undefined) => void) => void,
+    done: (completions: string[]) => void,
+  ) => {
+    const names = await completeFromRecords(argv._.map(String).slice(1), surroundings);
+    defaults((_error, completions) => {
+      done([...(completions ?? []), ...names]);
+    });
+  }) as never);
+  return parser;
+}
+
+async function completeFromRecords(
+  words: readonly string[],
+  surroundings: Surroundings,
+): Promise<readonly string[]> {
+  const { completeNames } = await import('./completion.js');
+  const { openHost } = await import('../instance/open-host.js');
+  const { environment } = surroundings;
+  const host = openHost({ home: environment['LAUNCH_HOME'], connect: environment['LIBVIRT_DEFAULT_URI'] });
+  return (await completeNames(host, words)) ?? [];
+}
+
+/**
+ * In `image import`, `--format qcow2` is the disk's format; elsewhere --format is how to print. A lone `-`
+ * is written as the file it stands for, since yargs loses it as a positional.
+ */
+function prepareArguments(args: readonly string[]): readonly string[] {
+  if (args[0] !== 'image') return args;
+  if (args[1] === 'export') return args.map((arg) => (arg === '-' ? standardOutput : arg));
+  if (args[1] !== 'import') return args;
+  const formats: string[] = [];
+  const rest: string[] = [];
+  for (let index = 0; index < args.length; index += 1) {
+    const arg = args[index] ?? '';
+    if (arg === '--') {
+      rest.push(...args.slice(index));
+      break;
+    }
+    if (arg === '--format') formats.push(args[(index += 1)] ?? '');
+    else if (arg.startsWith('--format=')) formats.push(arg.slice('--format='.length));
+    else rest.push(arg === '-' ? standardInput : arg);
+  }
+  const { disk, output, unknown } = splitImportFormat(formats);
+  const added = [
+    ...(disk === undefined ? [] : [`--disk-format=${disk}`]),
+    ...(output === 'json' ? ['--format=json'] : []),
+    // An unknown one is left for yargs to refuse.
+    ...(unknown === undefined ? [] : [`--disk-format=${unknown}`]),
+  ];
+  return ['image', 'import', ...added, ...rest.slice(2)];
+}
+
+function isJsonAsked(args: readonly string[]): boolean {
+  return (
+    args.includes('--format=json') ||
+    args.some((arg, index) => arg === '--format' && args[index + 1] === 'json')
+  );
+}
+
+function usageError(message: string): LaunchError {
+  return new LaunchError('ARGUMENT_INVALID', message.split('\n')[0] ?? message, {
+    hint: 'launch --help    or for one command:  launch COMMAND --help',
+  });
+}

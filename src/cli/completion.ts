@@ -1,0 +1,63 @@
+import type { Host } from '../instance/open-host.js';
+
+const instanceCommands = [
+  ...['show', 'inspect', 'start', 'stop', 'reboot', 'pause', 'resume', 'unpause'],
+  ...['delete', 'rm', 'log', 'console'],
+];
+const imageCommands = ['show', 'rename', 'remove', 'rm', 'delete', 'export', 'verify'];
+const flavorCommands = ['show', 'remove', 'rm', 'delete'];
+
+/**
+ * Names that can stand where the cursor is, from the records alone: completion never waits for libvirt.
+ *
+ * @param words what was typed after the program's name, the word under the cursor last
+ * @returns undefined where only commands and options fit
+ */
+export async function completeNames(
+  host: Host,
+  words: readonly string[],
+): Promise<readonly string[] | undefined> {
+  const [command, second] = words;
+  const previous = words.at(-2);
+  if (previous === '--flavor') return await flavorNames(host);
+  if (previous === '--image') return await imageNames(host);
+  if (previous === '--template') return await templateNames(host);
+  if (previous === '--virt-type') return ['auto', 'kvm', 'qemu'];
+  if (previous === '--network') return undefined;
+  if (words.at(-1)?.startsWith('-') === true) return undefined;
+  if (words.length <= 1) return await imageNames(host);
+  if (command === 'run') return await imageNames(host);
+  if (command === 'image' && imageCommands.includes(second ?? '')) {
+    return words.length === 3 ? await imageNames(host) : undefined;
+  }
+  if (command === 'flavor' && flavorCommands.includes(second ?? '')) return await flavorNames(host);
+  if (command === 'template' && second === 'show') return await templateNames(host);
+  if (instanceCommands.includes(command ?? '')) return await instanceNames(host);
+  return undefined;
+}
+
+async function imageNames(host: Host): Promise<readonly string[]> {
+  const { listImages } = await import('../image/image-store.js');
+  return (await listImages(host.home)).images.map((image) => image.name);
+}
+
+async function flavorNames(host: Host): Promise<readonly string[]> {
+  const { listFlavors } = await import('../flavor/flavor-store.js');
+  return (await listFlavors(host.home)).map((flavor) => flavor.name);
+}
+
+async function templateNames(host: Host): Promise<readonly string[]> {
+  const { listTemplates } = await import('../domain/template.js');
+  return (await listTemplates(host.templatesDirectory)).map((template) => template.name);
+}
+
+async function instanceNames(host: Host): Promise<readonly string[]> {
+  const { listInstanceRecords } = await import('../instance/instance-record.js');
+  const { records, damaged } = await listInstanceRecords(host.home);
+  return [
+    ...new Set([
+      ...records.flatMap((record) => [record.displayName, record.domainName]),
+      ...damaged.map((instance) => instance.domainName),
+    ]),
+  ];
+}

@@ -1,0 +1,69 @@
+import type { Argv, CommandModule, InferredOptionTypes, Options, PositionalOptions } from 'yargs';
+import { withContext, type CommonOptions, type Context, type Surroundings } from './context.js';
+
+/** One example for --help: the command line without the program's name, and what it does. */
+export type Example = readonly [command: string, description: string];
+
+interface CommandDefinition<P extends Record<string, PositionalOptions>, O extends Record<string, Options>> {
+  /** yargs' notation: `rename <image> <name>`. */
+  readonly command: string | readonly string[];
+  readonly describe: string;
+  readonly positionals: P;
+  readonly options: O;
+  readonly examples: readonly Example[];
+}
+
+/** Declares a command; its action is where the work is imported, so that declaring costs nothing. */
+export type Command = (surroundings: Surroundings) => CommandModule<CommonOptions>;
+
+export function defineCommand<
+  const P extends Record<string, PositionalOptions>,
+  const O extends Record<string, Options>,
+>(
+  definition: CommandDefinition<P, O>,
+  action: (context: Context, args: InferredOptionTypes<P> & InferredOptionTypes<O>) => Promise<void>,
+): Command {
+  return (surroundings) => ({
+    command: definition.command,
+    describe: definition.describe,
+    builder: (yargs) => declare(yargs, definition),
+    handler: async (args) => {
+      // The builder declared exactly these types; yargs cannot carry them through an index of commands.
+      const typed = args as unknown as CommonOptions & InferredOptionTypes<P> & InferredOptionTypes<O>;
+      await withContext(surroundings, typed, (context) => action(context, typed));
+    },
+  });
+}
+
+/** A command that only holds others: `launch image …`. */
+export function defineGroup(
+  name: string,
+  describe: string,
+  commands: readonly Command[],
+  examples: readonly Example[],
+): Command {
+  return (surroundings) => ({
+    command: name,
+    describe,
+    builder: (yargs) => {
+      for (const command of commands) yargs.command(command(surroundings));
+      addExamples(yargs, examples);
+      return yargs.demandCommand(1, `launch ${name} needs a command, see: launch ${name} --help`);
+    },
+    handler: () => undefined,
+  });
+}
+
+export function addExamples(yargs: Argv<CommonOptions>, examples: readonly Example[]): void {
+  for (const [command, description] of examples) yargs.example(`launch ${command}`, description);
+}
+
+function declare<P extends Record<string, PositionalOptions>, O extends Record<string, Options>>(
+  yargs: Argv<CommonOptions>,
+  definition: CommandDefinition<P, O>,
+): Argv<CommonOptions> {
+  for (const [name, options] of Object.entries(definition.positionals)) yargs.positional(name, options);
+  yargs.options(definition.options);
+  addExamples(yargs, definition.examples);
+  return yargs;
+}
