@@ -6,6 +6,7 @@ import { findBase } from '../disk/base-record.js';
 import { LaunchError } from '../host/launch-error.js';
 import type { Work } from '../host/work.js';
 import type { DomainSummary } from '../libvirt/hypervisor.js';
+import { clearLeftovers } from './clear-leftovers.js';
 import { readFileUsers, realPathOf } from './base-users.js';
 import { findInstance, instanceNotFound } from './find-instance.js';
 import type { InstanceRecord } from './instance-record.js';
@@ -55,6 +56,7 @@ export async function inspectDomain(
   reference: string,
   work: Work = {},
 ): Promise<DomainInspection> {
+  await clearLeftovers(host, work);
   const { domain, instance } = await getDomain(host, reference);
   const description = parseDomain(await host.hypervisor.readDomainXml(domain.uuid));
   const users = await readFileUsers(host);

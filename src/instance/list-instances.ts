@@ -1,5 +1,7 @@
 import { fileExists } from '../host/files.js';
+import type { Work } from '../host/work.js';
 import type { DomainState, NetworkLease } from '../libvirt/hypervisor.js';
+import { clearLeftovers } from './clear-leftovers.js';
 import { isActive } from './forget-domain.js';
 import { listInstanceRecords, type InstanceRecord } from './instance-record.js';
 import type { Host } from './open-host.js';
@@ -20,7 +22,8 @@ export interface InstanceView {
 }
 
 /** All instances, as libvirt and the records together tell; where they differ, that is a problem shown. */
-export async function listInstances(host: Host): Promise<readonly InstanceView[]> {
+export async function listInstances(host: Host, work: Work = {}): Promise<readonly InstanceView[]> {
+  await clearLeftovers(host, work);
   const { records, damaged } = await listInstanceRecords(host.home);
   if (records.length === 0 && damaged.length === 0) return [];
   const domains = new Map((await host.hypervisor.listDomains()).map((domain) => [domain.uuid, domain]));

@@ -42,6 +42,10 @@ function hintFor(words: string): string | undefined {
   if (/permission denied/i.test(words)) {
     return 'QEMU runs as a user of its own: every directory above the disk needs x for others (chmod o+x)';
   }
+  const bridge = /cannot get interface MTU on '([^']*)'/i.exec(words)?.[1];
+  if (bridge !== undefined) {
+    return `libvirt believes that its network is active, but the bridge ${bridge} is gone; restart the network:  virsh net-destroy default; virsh net-start default`;
+  }
   if (/cannot allocate memory/i.test(words))
     return 'take a smaller flavor, or stop an instance:  launch list';
   if (/could not access kvm|kvm.*not (available|supported)/i.test(words)) {

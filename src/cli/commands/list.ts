@@ -16,7 +16,7 @@ export const listCommand = defineCommand(
   },
   async (context) => {
     const { listInstances } = await import('../../instance/list-instances.js');
-    const views = await listInstances(context.host);
+    const views = await listInstances(context.host, context.work);
     context.emit(views.map(viewAsJson), () =>
       views.length === 0
         ? ''
