@@ -1,5 +1,12 @@
 import { chmod, open, truncate } from 'node:fs/promises';
-import { ensureDirectory, findFileStat, moveIntoPlace, removeTree, writeFileAtomic } from '../host/files.js';
+import {
+  ensureDirectory,
+  fileExists,
+  findFileStat,
+  moveIntoPlace,
+  removeTree,
+  writeFileAtomic,
+} from '../host/files.js';
 import { checkFreeSpace, tryReflink } from '../host/file-system.js';
 import { LaunchError } from '../host/launch-error.js';
 import { takeLock, type Lock, type LockHolder } from '../host/lock.js';
@@ -118,6 +125,16 @@ async function makeBase(
   const paths = home.base(name);
   const virtualSizeBytes = diskGib === 0 ? image.virtualSizeBytes : diskGib * bytesPerGib;
   const temporary = options.maker.temporaryPath(paths.file);
+  if (await fileExists(paths.file)) {
+    throw new LaunchError(
+      'BASE_CHANGED',
+      `the base "${paths.file}" has lost its record, so nobody can tell what is in it`,
+      {
+        hint: `see who is on it, delete those, and remove the image:  launch inspect --image ${image.id}`,
+        details: { path: paths.file },
+      },
+    );
+  }
   try {
     const source = await findOtherBase(home, image);
     const digest =

@@ -30,6 +30,22 @@ export async function readWrittenBacking(path: string): Promise<WrittenBacking |
   return { path: resolveBacking(path, name), format: readFormat(header) };
 }
 
+/** The local files that a backing file's name stands for: itself, or those in QEMU's `json:{…}`. */
+export function pathsNamedIn(name: string): readonly string[] {
+  if (!name.startsWith('json:')) return [name];
+  try {
+    return absolutePathsOf(JSON.parse(name.slice('json:'.length)));
+  } catch {
+    return [];
+  }
+}
+
+function absolutePathsOf(value: unknown): readonly string[] {
+  if (typeof value === 'string') return isAbsolute(value) ? [value] : [];
+  if (typeof value !== 'object' || value === null) return [];
+  return Object.values(value).flatMap(absolutePathsOf);
+}
+
 function resolveBacking(overlay: string, name: string): string {
   const plain = name.startsWith('file:') ? name.slice('file:'.length) : name;
   // Protocols (nbd://, json:) are no paths; they stay as they are.

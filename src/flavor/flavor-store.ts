@@ -41,7 +41,9 @@ export async function createFlavor(home: HomePaths, flavor: Flavor, maker: Maker
   await changeOwnFlavors(home, maker, (own) => {
     if ([...presetFlavors, ...own].some((existing) => existing.name === flavor.name)) {
       throw new LaunchError('FLAVOR_EXISTS', `there is already a flavor ${JSON.stringify(flavor.name)}`, {
-        hint: `remove it first:  launch flavor remove ${flavor.name}`,
+        hint: presetFlavors.some((preset) => preset.name === flavor.name)
+          ? 'it is a preset, and presets stay: choose another name'
+          : `remove it first:  launch flavor remove ${flavor.name}`,
       });
     }
     return [...own, created];

@@ -35,12 +35,18 @@ export async function* followConsoleLog(
   for (;;) {
     checkInterrupted(work);
     const part = await readPart(path, position, inode);
+    // What was printed between the last look and the rotation lies in the file that was moved away.
+    const moved =
+      inode !== undefined && part.inode !== undefined && part.inode !== inode
+        ? await readPart(`${path}.0`, position)
+        : undefined;
+    const rest = moved !== undefined && moved.inode === inode ? moved.content : Buffer.alloc(0);
     if (part.inode !== undefined) {
       inode = part.inode;
       position = part.end;
     }
     // An empty turn is given too: the reader may have other things to look at.
-    yield decoder.write(part.content);
+    yield decoder.write(Buffer.concat([rest, part.content]));
     try {
       await sleep(pollMs, undefined, work.signal === undefined ? {} : { signal: work.signal });
     } catch {
@@ -91,6 +97,7 @@ export async function waitForConsole(
 /** The last lines that have text, without what only moves a cursor. */
 export function lastLines(text: string, count: number): readonly string[] {
   return text
+    .replaceAll(/\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)/g, '')
     .replaceAll(/\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b[()][0-9A-Z]|\u001b[=>c]/g, '')
     .split(/\r?\n|\r/)
     .map((line) => line.replaceAll(/\p{Cc}/gu, '').trimEnd())

@@ -29,8 +29,9 @@ export async function tryReflink(from: string, to: string): Promise<boolean> {
     await copyFile(from, to, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE_FORCE);
     return true;
   } catch (error) {
-    await rm(to, { force: true });
     const errno = errnoOf(error);
+    // What was there before is not ours to remove.
+    if (errno !== 'EEXIST') await rm(to, { force: true });
     if (errno === 'ENOTSUP' || errno === 'EOPNOTSUPP' || errno === 'EXDEV' || errno === 'EINVAL')
       return false;
     if (errno === 'ENOSYS' || errno === 'ENOTTY') return false;

@@ -1,11 +1,14 @@
-import { constants, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { chmod, constants, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, fileSystemError } from './system-error.js';
 
 /** Makes a directory and its parents, open to search (x) for others: QEMU runs as a user of its own. */
 export async function ensureDirectory(path: string): Promise<void> {
   try {
-    await mkdir(path, { recursive: true, mode: 0o755 });
+    const first = await mkdir(path, { recursive: true, mode: 0o755 });
+    if (first === undefined) return;
+    // The umask may have taken what QEMU's user needs.
+    for (let made = path; made.length >= first.length; made = dirname(made)) await chmod(made, 0o755);
   } catch (error) {
     throw fileSystemError('make the directory', path, error);
   }
@@ -30,7 +33,8 @@ export async function writeFileAtomic(path: string, content: string, names: Temp
     }
     await moveIntoPlace(temporary, path);
   } catch (error) {
-    await rm(temporary, { force: true });
+    // `force` forgives ENOENT only; the first error is the one to tell.
+    await rm(temporary, { force: true }).catch(() => undefined);
     throw fileSystemError('write', path, error);
   }
 }

@@ -30,9 +30,7 @@ const lockSuffix = '.lock';
  * stays, and the next command clears what could not be undone.
  */
 export async function asMaker<T>(home: HomePaths, run: (maker: Maker) => Promise<T>): Promise<T> {
-  const token = `${process.pid}-${randomBytes(6).toString('hex')}`;
-  const lock = await tryTakeLock(home.lock(`${lockPrefix}${token}`));
-  if (lock === undefined) throw new Error(`the maker's lock "${token}" is taken`);
+  const { token, lock } = await takeToken(home);
   let leftovers = false;
   try {
     return await run({
@@ -48,6 +46,15 @@ export async function asMaker<T>(home: HomePaths, run: (maker: Maker) => Promise
   }
 }
 
+async function takeToken(home: HomePaths): Promise<{ readonly token: string; readonly lock: Lock }> {
+  for (;;) {
+    const token = `${process.pid}-${randomBytes(6).toString('hex')}`;
+    const lock = await tryTakeLock(home.lock(`${lockPrefix}${token}`));
+    // Another command may have taken our new file, not yet locked, for that of a maker that is gone.
+    if (lock !== undefined) return { token, lock };
+  }
+}
+
 /** Work failed with `cause`, and so did undoing it. */
 export class LeftoversError extends Error {
   override readonly cause: unknown;
@@ -58,17 +65,16 @@ export class LeftoversError extends Error {
   }
 }
 
-/** The makers that ended without clearing up. Costs one look into a directory when there are none. */
-export async function takeGoneMakers(home: HomePaths): Promise<readonly GoneMaker[]> {
-  const names = (await listDirectory(home.locks)).filter(
-    (name) => name.startsWith(lockPrefix) && name.endsWith(lockSuffix),
-  );
-  const gone: GoneMaker[] = [];
-  for (const name of names) {
+/**
+ * The makers that ended without clearing up, one at a time; each must be forgotten or kept before the next
+ * is asked for. Costs one look into a directory when there are none.
+ */
+export async function* takeGoneMakers(home: HomePaths): AsyncGenerator<GoneMaker, void, undefined> {
+  for (const name of await listDirectory(home.locks)) {
+    if (!name.startsWith(lockPrefix) || !name.endsWith(lockSuffix)) continue;
     const lock = await tryTakeLock(join(home.locks, name), { create: false });
-    if (lock !== undefined) gone.push(goneMaker(name, lock));
+    if (lock !== undefined) yield goneMaker(name, lock);
   }
-  return gone;
 }
 
 function goneMaker(lockName: string, lock: Lock): GoneMaker {

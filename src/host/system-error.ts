@@ -31,6 +31,12 @@ export function fileSystemError(action: string, path: string, error: unknown): E
           details: { path },
         },
       );
+    case 'EFBIG':
+      return new LaunchError('FILE_SYSTEM', `${message}: the file system cannot hold a file of that size`, {
+        hint: 'take a smaller disk:  --disk GiB    (ext4 holds files up to 16 TiB)',
+        cause: error,
+        details: { path },
+      });
     case 'ENOENT':
       return new LaunchError('FILE_SYSTEM', `${message}: no such file or directory`, {
         cause: error,

@@ -1,11 +1,12 @@
 import { rename } from 'node:fs/promises';
-import { listDirectory, removeTree, writeFileAtomic } from '../host/files.js';
+import { fileExists, listDirectory, removeTree, writeFileAtomic } from '../host/files.js';
 import { LaunchError } from '../host/launch-error.js';
 import { takeLock } from '../host/lock.js';
 import type { Maker } from '../host/maker.js';
 import { checkName, isUuid } from '../host/names.js';
 import type { HomePaths } from '../host/paths.js';
 import { readRecord, renderRecord } from '../host/record.js';
+import { fileSystemError } from '../host/system-error.js';
 import type { Work } from '../host/work.js';
 import { imageRecordSchema, type ImageRecord } from './image-record.js';
 
@@ -95,10 +96,14 @@ export async function removeImage(
 ): Promise<void> {
   const lock = await takeLock(imageLockPath(home, id), { work });
   try {
-    await beforeRemoval();
     const { directory } = home.image(id);
+    // Another removal may have been first.
+    if (!(await fileExists(directory))) throw imageNotFound(id, (await listImages(home)).images);
+    await beforeRemoval();
     const doomed = maker.temporaryPath(directory);
-    await rename(directory, doomed);
+    await rename(directory, doomed).catch((error: unknown) => {
+      throw fileSystemError('remove', directory, error);
+    });
     await removeTree(doomed);
   } finally {
     await lock.release({ remove: true });

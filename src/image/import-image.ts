@@ -12,7 +12,7 @@ import type { HomePaths } from '../host/paths.js';
 import { renderRecord } from '../host/record.js';
 import { errnoOf, fileSystemError } from '../host/system-error.js';
 import { formatBytes } from '../host/units.js';
-import { checkInterrupted, runStep, type Work } from '../host/work.js';
+import { checkInterrupted, interruptedError, runStep, type Work } from '../host/work.js';
 import type { DiskFormat } from '../qemu-img/disk-format.js';
 import type { QemuImg } from '../qemu-img/qemu-img.js';
 import { inspectHeader, type HeaderReport } from './header/inspect-header.js';
@@ -145,7 +145,7 @@ async function readSource(
   const hash = createHash('sha256');
   const handle = await open(target, 'wx', 0o644);
   try {
-    const sizeBytes = await copySparse(stream, handle, (chunk, doneBytes) => {
+    const sizeBytes = await copySparse(untilInterrupted(stream, work), handle, (chunk, doneBytes) => {
       checkInterrupted(work);
       hash.update(chunk);
       progress('reading', doneBytes, totalBytes?.length);
@@ -155,6 +155,40 @@ async function readSource(
     return { sizeBytes, sha256: hash.digest('hex') };
   } finally {
     await handle.close();
+  }
+}
+
+/** Ends with INTERRUPTED at once, also while a stream gives nothing. */
+async function* untilInterrupted(
+  stream: AsyncIterable<Uint8Array>,
+  work: Work,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const { signal } = work;
+  if (signal === undefined) {
+    yield* stream;
+    return;
+  }
+  checkInterrupted(work);
+  const iterator = stream[Symbol.asyncIterator]();
+  let interrupt: () => void = () => undefined;
+  const interrupted = new Promise<never>((_resolve, reject) => {
+    interrupt = () => {
+      reject(interruptedError(signal));
+    };
+    signal.addEventListener('abort', interrupt, { once: true });
+  });
+  // It may abort when nobody waits any more.
+  interrupted.catch(() => undefined);
+  try {
+    for (;;) {
+      const next = await Promise.race([iterator.next(), interrupted]);
+      if (next.done === true) return;
+      yield next.value;
+    }
+  } finally {
+    signal.removeEventListener('abort', interrupt);
+    // Not awaited: a stream that gives nothing does not end either.
+    iterator.return?.().catch(() => undefined);
   }
 }
 

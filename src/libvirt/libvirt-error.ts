@@ -5,11 +5,11 @@ export function hypervisorError(action: string, uri: string, error: unknown): La
   if (error instanceof LaunchError) return error;
   const words = error instanceof Error ? error.message : String(error);
   if (
-    /failed to connect|unable to connect|cannot connect|authentication|connection reset|end of file/i.test(
+    /(failed|unable) to connect(?! to monitor)|cannot connect|authentication|connection reset|end of file|broken pipe|client socket is closed|no connection driver|URI path/i.test(
       words,
     )
   ) {
-    return unreachable(uri, words, error);
+    return unreachable(uri, error);
   }
   return new LaunchError('HYPERVISOR_FAILED', `cannot ${action}: libvirt says: ${words}`, {
     hint: hintFor(words),
@@ -18,18 +18,22 @@ export function hypervisorError(action: string, uri: string, error: unknown): La
   });
 }
 
-function unreachable(uri: string, words: string, cause: unknown): LaunchError {
+/** No connection to libvirt, whatever the words. */
+export function unreachable(uri: string, cause: unknown): LaunchError {
+  const words = cause instanceof Error ? cause.message : String(cause);
   const denied = /permission denied|authentication/i.test(words);
   return new LaunchError('HYPERVISOR_UNREACHABLE', `cannot reach libvirt at ${uri}: ${words}`, {
-    hint: denied
-      ? [
-          'run as root, or join the group that may use it:  sudo adduser "$USER" libvirt   (then log in again)',
-          'or use a libvirt of your own:  launch --connect qemu:///session …',
-        ].join('\n')
-      : [
-          'is libvirtd running?  systemctl start libvirtd',
-          'without systemd:      virtlogd -d && libvirtd -d',
-        ].join('\n'),
+    hint: /no connection driver|URI path/i.test(words)
+      ? "is the URI right? (--connect, LIBVIRT_DEFAULT_URI)  this host's own libvirtd is qemu:///system"
+      : denied
+        ? [
+            'run as root, or join the group that may use it:  sudo adduser "$USER" libvirt   (then log in again)',
+            'or use a libvirt of your own:  launch --connect qemu:///session …',
+          ].join('\n')
+        : [
+            'is libvirtd running?  systemctl start libvirtd',
+            'without systemd:      virtlogd -d && libvirtd -d',
+          ].join('\n'),
     cause,
     details: { uri },
   });

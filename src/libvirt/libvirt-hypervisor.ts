@@ -2,7 +2,7 @@ import type { Domain, DomainState as NativeState, Hypervisor as Connection } fro
 import type { CommandRunner } from '../host/command.js';
 import { LaunchError } from '../host/launch-error.js';
 import type { DomainState, DomainSummary, Hypervisor, NetworkLease, NetworkSummary } from './hypervisor.js';
-import { hypervisorError } from './libvirt-error.js';
+import { hypervisorError, unreachable } from './libvirt-error.js';
 import { Virsh } from './virsh.js';
 
 /** virDomainState, by number. */
@@ -145,7 +145,9 @@ export class LibvirtHypervisor implements Hypervisor {
 async function open(uri: string): Promise<Connection> {
   const { Hypervisor: Connection } = await loadBinding();
   const connection = new Connection({ uri });
-  await connection.connectOpen();
+  await connection.connectOpen().catch((error: unknown) => {
+    throw unreachable(uri, error);
+  });
   return connection;
 }
 

@@ -1,4 +1,5 @@
 import { complaintOf, type CommandRunner } from '../host/command.js';
+import { LaunchError } from '../host/launch-error.js';
 import type { NetworkLease, NetworkSummary } from './hypervisor.js';
 import { hypervisorError } from './libvirt-error.js';
 
@@ -18,11 +19,13 @@ export class Virsh {
   }
 
   async findVolumePath(pool: string, name: string): Promise<string | undefined> {
-    const { exitCode, stdout } = await this.runner.run('virsh', [
-      ...['--quiet', '--connect', this.uri],
-      ...['vol-path', '--pool', pool, '--vol', name],
-    ]);
-    return exitCode === 0 ? stdout.trim() : undefined;
+    try {
+      const args = ['vol-path', '--pool', pool, '--vol', name];
+      return (await this.run(`find the volume "${name}"`, args)).trim();
+    } catch (error) {
+      if (error instanceof LaunchError && error.code === 'HYPERVISOR_FAILED') return undefined;
+      throw error;
+    }
   }
 
   async listNetworks(): Promise<readonly NetworkSummary[]> {

@@ -44,6 +44,7 @@ const mapSchema = v.array(
     depth: v.number(),
     zero: v.boolean(),
     data: v.boolean(),
+    offset: v.optional(v.number()),
     present: v.optional(v.boolean()),
   }),
 );
@@ -55,6 +56,8 @@ export interface Extent {
   readonly depth: number;
   readonly zero: boolean;
   readonly data: boolean;
+  /** Where in the file of that depth it lies as it is; absent when it is compressed, or nowhere. */
+  readonly offsetBytes?: number;
 }
 
 /** Ways to take an overlay's space at once. */
@@ -110,6 +113,7 @@ export class QemuImg {
       depth: extent.depth,
       zero: extent.zero,
       data: extent.data,
+      ...(extent.offset === undefined ? {} : { offsetBytes: extent.offset }),
     }));
   }
 
@@ -152,6 +156,14 @@ export class QemuImg {
         ...(onRatio === undefined ? {} : { onStdout: ratioReader(onRatio) }),
       },
     );
+  }
+
+  /** Changes what a guest would see of the size; a file that grows reads as zeros there. */
+  async resize(path: string, format: string, virtualSizeBytes: number, work: Work = {}): Promise<void> {
+    await this.#run('resize', path, ['resize', '-q', '-f', format, fileName(path), `${virtualSizeBytes}`], {
+      signal: work.signal,
+      dieWithParent: true,
+    });
   }
 
   /** An overlay whose backing format is written down, so that no one ever has to guess it. */
