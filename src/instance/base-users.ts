@@ -1,6 +1,9 @@
 import { realpath } from 'node:fs/promises';
-import { readWrittenBacking } from '../disk/qcow2-backing.js';
+import { pathsNamedIn, readWrittenBacking } from '../disk/qcow2-backing.js';
+import type { DescribedDisk } from '../domain/domain-description.js';
 import { parseDomain } from '../domain/parse-domain.js';
+import type { DomainSummary } from '../libvirt/hypervisor.js';
+import { isActive } from './forget-domain.js';
 import { listInstanceRecords } from './instance-record.js';
 import type { Host } from './open-host.js';
 
@@ -26,9 +29,7 @@ export async function readFileUsers(host: Host): Promise<ReadonlyMap<string, rea
   }
   for (const { domainName } of damaged) await use(host.home.instance(domainName).disk, domainName);
   for (const domain of await host.hypervisor.listDomains()) {
-    const xml = await host.hypervisor.readDomainXml(domain.uuid).catch(() => undefined);
-    if (xml === undefined) continue;
-    for (const disk of parseDomain(xml).disks) {
+    for (const disk of await readDisks(host, domain)) {
       const { volume } = disk;
       const volumePath =
         volume === undefined ? undefined : await host.hypervisor.findVolumePath(volume.pool, volume.name);
@@ -40,18 +41,35 @@ export async function readFileUsers(host: Host): Promise<ReadonlyMap<string, rea
   return new Map([...users].map(([path, names]) => [path, [...names].sort()]));
 }
 
+/** The disks that a domain has now, and those that its next start will have. */
+async function readDisks(host: Host, domain: DomainSummary): Promise<readonly DescribedDisk[]> {
+  const { hypervisor } = host;
+  try {
+    const documents = [await hypervisor.readDomainXml(domain.uuid)];
+    if (isActive(domain.state)) {
+      documents.push(await hypervisor.readDomainXml(domain.uuid, { inactive: true }));
+    }
+    return documents.flatMap((xml) => parseDomain(xml).disks);
+  } catch (error) {
+    // One that is gone by now uses nothing; any other may use what is about to be removed.
+    if ((await hypervisor.findDomain(domain.uuid)) === undefined) return [];
+    throw error;
+  }
+}
+
 export async function realPathOf(path: string): Promise<string> {
   return await realpath(path).catch(() => path);
 }
 
 async function chainPaths(path: string): Promise<readonly string[]> {
   const paths: string[] = [];
-  let next: string | undefined = path;
-  while (next !== undefined && paths.length < maximumLinks) {
-    const real: string = await realPathOf(next);
-    if (paths.includes(real)) break;
+  const left = [path];
+  for (let next = left.pop(); next !== undefined && paths.length < maximumLinks; next = left.pop()) {
+    const real = await realPathOf(next);
+    if (paths.includes(real)) continue;
     paths.push(real);
-    next = (await readWrittenBacking(real))?.path;
+    const backing = await readWrittenBacking(real);
+    if (backing !== undefined) left.push(...pathsNamedIn(backing.path));
   }
   return paths;
 }

@@ -6,14 +6,13 @@ import { parseDomain } from '../domain/parse-domain.js';
 import { renderDomain } from '../domain/render-domain.js';
 import type { Template } from '../domain/template.js';
 import { supportsDirectIo } from '../host/file-system.js';
-import { ensureDirectory, removeTree, syncDirectory, writeFileAtomic } from '../host/files.js';
+import { ensureDirectory, findFileStat, removeTree, syncDirectory, writeFileAtomic } from '../host/files.js';
 import type { Maker } from '../host/maker.js';
 import { instancePaths } from '../host/paths.js';
 import { renderRecord } from '../host/record.js';
 import { fileSystemError } from '../host/system-error.js';
 import { formatBytes } from '../host/units.js';
 import { checkInterrupted, runStep, type Work } from '../host/work.js';
-import { ensureNetwork } from './ensure-network.js';
 import { forgetDomain } from './forget-domain.js';
 import { domainSpec, newRecord } from './instance-domain.js';
 import type { InstanceRecord } from './instance-record.js';
@@ -39,7 +38,7 @@ export interface Building {
   readonly work: Work;
 }
 
-/** The recipe: network, base, disk, record, domain, start; each registers its undo before it begins. */
+/** The recipe: base, disk, record, domain, start; each registers its undo before it begins. */
 export async function buildInstance(building: Building): Promise<BuiltInstance> {
   const { host, plan, work } = building;
   work.onEvent?.({ type: 'step-started', step: 'image', message: plan.image.name });
@@ -48,18 +47,21 @@ export async function buildInstance(building: Building): Promise<BuiltInstance> 
     step: 'image',
     message: `${plan.image.name}, ${plan.image.format}, ${formatBytes(plan.image.virtualSizeBytes)}`,
   });
-  if (plan.network !== undefined) await ensureNetwork(host.hypervisor, plan.network.name, work);
   const ensured = await runStep(
     work,
     'base',
     `looking for _base/${plan.baseName}`,
-    (progress) =>
-      ensureBase(host.home, plan.image, plan.flavor.diskGib, host.qemuImg, {
+    async (progress) => {
+      const before = performance.now();
+      const found = await ensureBase(host.home, plan.image, plan.flavor.diskGib, host.qemuImg, {
         maker: building.maker,
         now: host.now(),
         work,
         onProgress: progress,
-      }),
+      });
+      const allocatedBytes = (await findFileStat(found.path))?.allocatedBytes ?? 0;
+      return { ...found, allocatedBytes, seconds: (performance.now() - before) / 1000 };
+    },
     describeBase,
   );
   let record: InstanceRecord;
@@ -172,14 +174,16 @@ async function define(
   );
 }
 
-function describeBase(ensured: EnsuredBase): string {
+function describeBase(
+  ensured: EnsuredBase & { readonly allocatedBytes: number; readonly seconds: number },
+): string {
   const name = `_base/${ensured.base.name.slice(0, 8)}…${ensured.base.name.slice(40)}`;
-  const size = formatBytes(ensured.base.virtualSizeBytes);
+  const size = `${formatBytes(ensured.allocatedBytes)} on disk of ${formatBytes(ensured.base.virtualSizeBytes)}`;
   switch (ensured.origin) {
     case 'found':
       return `${name}, ${size}, there already`;
     case 'converted':
-      return `${name}, ${size}, converted to raw`;
+      return `${name}, ${size}, converted in ${ensured.seconds.toFixed(1)} s`;
     case 'reflinked':
       return `${name}, ${size}, a clone that shares its blocks`;
     case 'shared':

@@ -90,7 +90,9 @@ export async function stopInstance(
         () => 'the plug was pulled',
       );
     }
-    return { instance, domainState: await getState(host, instance), changed: true, graceful };
+    // A domain that was undefined while it ran is gone when it stops.
+    const domainState = (await findState(host, instance)) ?? 'shut off';
+    return { instance, domainState, changed: true, graceful };
   });
 }
 
@@ -111,8 +113,9 @@ export async function rebootInstance(
       throw wrongState(instance, state, 'reboot', `launch start ${instance.domainName}`);
     }
     if (options.hard) {
-      await host.hypervisor.destroyDomain(instance.uuid);
+      // Before the plug is pulled: what cannot start again had better run on.
       await checkDisk(host, instance, work);
+      await host.hypervisor.destroyDomain(instance.uuid);
       await host.hypervisor.startDomain(instance.uuid);
     } else {
       await host.hypervisor.rebootDomain(instance.uuid);

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { listDirectory, removeTree } from '../host/files.js';
+import { LaunchError } from '../host/launch-error.js';
 import { tryTakeLock } from '../host/lock.js';
 import { listTemporaryPaths, takeGoneMakers } from '../host/maker.js';
 import type { Work } from '../host/work.js';
@@ -15,19 +16,27 @@ import type { Host } from './open-host.js';
  */
 export async function clearLeftovers(host: Host, work: Work = {}): Promise<readonly string[]> {
   const cleared: string[] = [];
-  for (const maker of await takeGoneMakers(host.home)) {
+  const tell = (message: string) => {
+    work.onEvent?.({ type: 'notice', message });
+  };
+  for await (const maker of takeGoneMakers(host.home)) {
     try {
-      cleared.push(...(await clearInstancesOf(host, maker.token)));
-      cleared.push(...(await clearFilesOf(host, maker.token)));
+      const found = [
+        ...(await clearInstancesOf(host, maker.token)),
+        ...(await clearFilesOf(host, maker.token)),
+      ];
       await removeIdleLocks(host);
       await maker.forget();
+      cleared.push(...found);
+      for (const what of found) tell(`cleared what an interrupted command left: ${what}`);
     } catch (error) {
       await maker.keep();
-      throw error;
+      if (!(error instanceof LaunchError)) throw error;
+      // It keeps nobody from work that has nothing to do with it.
+      tell(
+        `could not clear what an interrupted command left: ${error.message}; the next command tries again`,
+      );
     }
-  }
-  for (const what of cleared) {
-    work.onEvent?.({ type: 'notice', message: `cleared what an interrupted command left: ${what}` });
   }
   return cleared;
 }

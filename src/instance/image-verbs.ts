@@ -1,9 +1,9 @@
-import { constants, copyFile, rename } from 'node:fs/promises';
+import { open, rename } from 'node:fs/promises';
 import { createReadStream } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { listBases, listBaseNames, type BaseRecord } from '../disk/base-record.js';
 import { fileExists, findFileStat, removeTree } from '../host/files.js';
-import { checkFreeSpace } from '../host/file-system.js';
+import { checkFreeSpace, tryReflink } from '../host/file-system.js';
 import { LaunchError } from '../host/launch-error.js';
 import { asMaker, type Maker } from '../host/maker.js';
 import { isUuid } from '../host/names.js';
@@ -11,6 +11,7 @@ import { fileSystemError } from '../host/system-error.js';
 import { runStep, type Work } from '../host/work.js';
 import { importImage, verifyImage, type ImportRequest } from '../image/import-image.js';
 import type { ImageRecord } from '../image/image-record.js';
+import { copySparse } from '../image/sparse-copy.js';
 import { getImage, listImages, removeImage as removeStoredImage, renameImage } from '../image/image-store.js';
 import { readFileUsers, realPathOf } from './base-users.js';
 import { clearLeftovers } from './clear-leftovers.js';
@@ -190,7 +191,7 @@ export async function exportImage(
         work,
         'exported',
         `writing ${path}`,
-        () => copyFile(source, temporary, constants.COPYFILE_EXCL | constants.COPYFILE_FICLONE),
+        () => copyKeepingHoles(source, temporary),
         () => path,
       );
       await rename(temporary, path);
@@ -200,6 +201,16 @@ export async function exportImage(
     }
   });
   return { image, path };
+}
+
+async function copyKeepingHoles(source: string, target: string): Promise<void> {
+  if (await tryReflink(source, target)) return;
+  const handle = await open(target, 'wx', 0o644);
+  try {
+    await copySparse(createReadStream(source, { highWaterMark: 1024 * 1024 }), handle, () => undefined);
+  } finally {
+    await handle.close();
+  }
 }
 
 /** The file as it was imported, as a stream. */

@@ -62,6 +62,8 @@ export async function listInstanceRecords(home: HomePaths): Promise<RecordListin
       try {
         const record = await readRecord(home.instance(domainName).record, instanceRecordSchema);
         if (record === undefined) damaged.push({ domainName, problem: 'its record is missing' });
+        else if (record.domainName !== domainName)
+          damaged.push({ domainName, problem: `its record is of ${record.domainName}` });
         else records.push(record);
       } catch (error) {
         if (!(error instanceof LaunchError)) throw error;

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { loadTemplate, type Template } from '../domain/template.js';
 import { getFlavor } from '../flavor/flavor-store.js';
 import type { Work } from '../host/work.js';
+import type { ImageRecord } from '../image/image-record.js';
 import { getImage } from '../image/image-store.js';
 import type { Host } from './open-host.js';
 import { planLaunch, type LaunchPlan, type LaunchRequest } from './plan-launch.js';
@@ -15,13 +16,22 @@ export interface LaunchDraft {
   plan(domainName: string): LaunchPlan;
 }
 
-/** Reads what the plan is made of; changes nothing. */
-export async function draftLaunch(host: Host, request: LaunchRequest, work: Work): Promise<LaunchDraft> {
-  const image = await getImage(host.home, request.image);
+/**
+ * Reads what the plan is made of; changes nothing.
+ *
+ * @param findImage may bring the image first; asked when nothing else can be refused any more
+ */
+export async function draftLaunch(
+  host: Host,
+  request: LaunchRequest,
+  work: Work,
+  findImage: () => Promise<ImageRecord> = () => getImage(host.home, request.image),
+): Promise<LaunchDraft> {
   const flavor = await getFlavor(host.home, request.flavor ?? defaultFlavor);
   const template = await loadTemplate(request.template ?? 'linux', {
     templatesDirectory: host.templatesDirectory,
   });
+  const image = await findImage();
   const kvm = await readKvmFacts();
   if (kvm.rootOnly) {
     work.onEvent?.({
@@ -34,7 +44,7 @@ export async function draftLaunch(host: Host, request: LaunchRequest, work: Work
   if (chosen.reason !== undefined) {
     work.onEvent?.({
       type: 'notice',
-      message: `${chosen.reason}: the guest is emulated (virt type qemu), which is many times slower`,
+      message: `${chosen.reason}: emulating (virt type qemu), many times slower`,
     });
   }
   const uuid = randomUUID();

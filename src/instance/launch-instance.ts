@@ -7,6 +7,7 @@ import { checkInterrupted, type Work } from '../host/work.js';
 import { buildInstance, type BuiltInstance } from './build-instance.js';
 import { clearLeftovers } from './clear-leftovers.js';
 import { domainSpec, newRecord } from './instance-domain.js';
+import { ensureNetwork } from './ensure-network.js';
 import { withInstanceLock } from './instance-lock.js';
 import { peekNumber, reserveNumber } from './instance-number.js';
 import { draftLaunch } from './launch-draft.js';
@@ -44,7 +45,8 @@ export async function launchInstance(
   await clearLeftovers(host, work);
   const draft = await draftLaunch(host, request, work);
   // Whatever can be refused is refused before anything is made.
-  draft.plan(host.nameTemplate.render(0));
+  const { network } = draft.plan(host.nameTemplate.render(0));
+  if (network !== undefined) await ensureNetwork(host.hypervisor, network.name, work);
   return await asMaker(host.home, async (maker) => {
     const number = await reserveNumber(host, maker, work);
     const plan = draft.plan(host.nameTemplate.render(number));

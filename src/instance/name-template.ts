@@ -9,7 +9,7 @@ export interface NameTemplate {
 
 /** @throws LaunchError ARGUMENT_INVALID */
 export function parseNameTemplate(template: string): NameTemplate {
-  const found = /^([a-z0-9][a-z0-9._-]*-)%08x$/i.exec(template);
+  const found = /^([A-Za-z0-9][A-Za-z0-9._-]*-)%08x$/.exec(template);
   const prefix = found?.[1];
   if (prefix === undefined || prefix.length > 60) {
     throw new LaunchError(

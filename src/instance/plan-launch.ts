@@ -1,6 +1,6 @@
 import type { VirtType } from '../domain/domain-spec.js';
 import { baseName } from '../disk/base-record.js';
-import { checkFlavor, type Flavor } from '../flavor/flavor.js';
+import { checkFlavor, presetFlavors, type Flavor } from '../flavor/flavor.js';
 import { LaunchError } from '../host/launch-error.js';
 import { checkName } from '../host/names.js';
 import { bytesPerGib, formatBytes } from '../host/units.js';
@@ -101,9 +101,9 @@ export function planLaunch(request: LaunchRequest, facts: LaunchFacts): LaunchPl
 
 function checkImageFits(image: ImageRecord, flavor: Flavor): void {
   const cannot = `cannot launch ${JSON.stringify(image.name)} as ${flavor.name}`;
-  const hint = `try a larger flavor:  launch ${image.name} --flavor m1.small        (flavors: launch flavor list)`;
   const neededBytes = Math.max(image.virtualSizeBytes, image.minDiskGib * bytesPerGib);
   const flavorBytes = flavor.diskGib * bytesPerGib;
+  const hint = hintOfLarger(image, neededBytes);
   if (flavor.diskGib !== 0 && flavorBytes < neededBytes) {
     throw new LaunchError(
       'FLAVOR_TOO_SMALL',
@@ -118,4 +118,16 @@ function checkImageFits(image: ImageRecord, flavor: Flavor): void {
       { hint, details: { neededMib: image.minRamMib, flavorMib: flavor.memoryMib } },
     );
   }
+}
+
+/** The smallest preset that is large enough, or sizes by hand where none is. */
+function hintOfLarger(image: ImageRecord, neededBytes: number): string {
+  const larger = presetFlavors.find(
+    (preset) => preset.diskGib * bytesPerGib >= neededBytes && preset.memoryMib >= image.minRamMib,
+  );
+  const options =
+    larger === undefined
+      ? `--disk ${Math.ceil(neededBytes / bytesPerGib)} --memory ${Math.max(image.minRamMib, 512)}`
+      : `--flavor ${larger.name}`;
+  return `try a larger flavor:  launch ${image.name} ${options}        (flavors: launch flavor list)`;
 }

@@ -8,7 +8,8 @@ interface UndoStep {
 
 /**
  * Each step of a verb registers here how it is taken back. When a later one fails, all run in reverse
- * order; an undo that fails itself does not stop the others.
+ * order. An undo that fails stops the rest: what was made earlier may still be used by what could not be
+ * taken back (a domain's disk), and is the only trace by which the next command can make up for it.
  */
 export class UndoStack {
   readonly #steps: UndoStep[] = [];
@@ -32,15 +33,16 @@ export class UndoStack {
     }
   }
 
+  /** @returns what is left, because its undo or a later one failed */
   async #unwind(): Promise<readonly string[]> {
-    const failed: string[] = [];
-    for (const step of this.#steps.reverse()) {
+    while (this.#steps.length > 0) {
       try {
-        await step.run();
+        await this.#steps.at(-1)?.run();
       } catch {
-        failed.push(step.what);
+        return this.#steps.toReversed().map((step) => step.what);
       }
+      this.#steps.pop();
     }
-    return failed;
+    return [];
   }
 }

@@ -67,7 +67,7 @@ export function isCpuModelFailure(error: unknown): boolean {
   return (
     error instanceof LaunchError &&
     error.code === 'HYPERVISOR_FAILED' &&
-    /MSR|CPU (mode|model|feature|driver)|host doesn't support|guest CPU|requested features/i.test(
+    /MSR|CPU (mode|model|feature|driver)|host doesn't support|guest CPU|incompatible with host CPU|requested features/i.test(
       error.message,
     )
   );
