@@ -19,6 +19,7 @@ import {
   startCommand,
   stopCommand,
 } from './commands/change-state.js';
+import { completionCommand, wordsToComplete } from './commands/completion.js';
 import type { CommonOptions, Surroundings } from './context.js';
 import { reportError } from './terminal/error-report.js';
 
@@ -26,8 +27,29 @@ const commands = [
   ...[runCommand, listCommand, showCommand, inspectCommand],
   ...[startCommand, stopCommand, rebootCommand, pauseCommand, resumeCommand, deleteCommand],
   ...[logCommand, consoleCommand],
-  ...[imageCommand, flavorCommand, templateCommand],
+  ...[imageCommand, flavorCommand, templateCommand, completionCommand],
 ];
+
+const commonOptions = {
+  format: {
+    choices: ['table', 'json'] as const,
+    default: 'table' as const,
+    describe: 'how to print results',
+  },
+  home: {
+    type: 'string',
+    describe: 'where images and instances are kept (LAUNCH_HOME)',
+    requiresArg: true,
+  },
+  connect: { type: 'string', describe: "libvirt's URI (LIBVIRT_DEFAULT_URI)", requiresArg: true },
+  quiet: {
+    type: 'boolean',
+    alias: 'q',
+    default: false,
+    describe: 'no progress, only results and errors',
+  },
+  verbose: { type: 'boolean', default: false, describe: 'show where an error came from' },
+} as const;
 
 /**
  * Runs one command line.
@@ -39,6 +61,11 @@ export async function runCli(args: readonly string[], surroundings: Surroundings
   const { terminal } = surroundings;
   const prepared = prepareArguments(args);
   try {
+    const words = wordsToComplete(args);
+    if (words !== undefined) {
+      terminal.out((await complete(words, surroundings)).map((word) => `${word}\n`).join(''));
+      return 0;
+    }
     const parser = declareProgram(prepared, surroundings);
     // With a callback yargs prints nothing itself: help and errors go where we say.
     let output = '';
@@ -61,26 +88,7 @@ function declareProgram(args: readonly string[], surroundings: Surroundings): Ar
     .usage(
       'launch IMAGE [options]\nlaunch COMMAND\n\nBoots KVM guests from disk images, the way Nova does, on this host.',
     )
-    .options({
-      format: {
-        choices: ['table', 'json'] as const,
-        default: 'table' as const,
-        describe: 'how to print results',
-      },
-      home: {
-        type: 'string',
-        describe: 'where images and instances are kept (LAUNCH_HOME)',
-        requiresArg: true,
-      },
-      connect: { type: 'string', describe: "libvirt's URI (LIBVIRT_DEFAULT_URI)", requiresArg: true },
-      quiet: {
-        type: 'boolean',
-        alias: 'q',
-        default: false,
-        describe: 'no progress, only results and errors',
-      },
-      verbose: { type: 'boolean', default: false, describe: 'show where an error came from' },
-    })
+    .options(commonOptions)
     .parserConfiguration({
       'camel-case-expansion': false,
       'duplicate-arguments-array': false,
@@ -102,29 +110,18 @@ function declareProgram(args: readonly string[], surroundings: Surroundings): Ar
     ['fedora-17 --flavor m1.small', 'boot it'],
     ['inspect instance-00000001', 'see what its disk is made of'],
   ]);
-  parser.completion('completion', 'Print a completion script for bash or zsh', (async (
-    _current: string,
-    argv: { readonly _: readonly (string | number)[] },
-    defaults: (done: (error: Error | null, completions: string[] | undefined) => void) => void,
-    done: (completions: string[]) => void,
-  ) => {
-    const names = await completeFromRecords(argv._.map(String).slice(1), surroundings);
-    defaults((_error, completions) => {
-      done([...(completions ?? []), ...names]);
-    });
-  }) as never);
   return parser;
 }
 
-async function completeFromRecords(
-  words: readonly string[],
-  surroundings: Surroundings,
-): Promise<readonly string[]> {
-  const { completeNames } = await import('./completion.js');
+/** Names from the records, and the commands and options that fit. */
+async function complete(words: readonly string[], surroundings: Surroundings): Promise<readonly string[]> {
+  const { completeCommands, completeNames } = await import('./completion.js');
   const { openHost } = await import('../instance/open-host.js');
   const { environment } = surroundings;
   const host = openHost({ home: environment['LAUNCH_HOME'], connect: environment['LIBVIRT_DEFAULT_URI'] });
-  return (await completeNames(host, words)) ?? [];
+  const names = (await completeNames(host, words)) ?? [];
+  const candidates = [...names, ...completeCommands(commands, Object.keys(commonOptions), words)];
+  return [...new Set(candidates)].filter((candidate) => candidate.startsWith(words.at(-1) ?? ''));
 }
 
 /**
@@ -132,9 +129,10 @@ async function completeFromRecords(
  * is written as the file it stands for, since yargs loses it as a positional.
  */
 function prepareArguments(args: readonly string[]): readonly string[] {
-  if (args[0] !== 'image') return args;
-  if (args[1] === 'export') return args.map((arg) => (arg === '-' ? standardOutput : arg));
-  if (args[1] !== 'import') return args;
+  const start = indexOfCommand(args);
+  if (args[start] !== 'image') return args;
+  if (args[start + 1] === 'export') return args.map((arg) => (arg === '-' ? standardOutput : arg));
+  if (args[start + 1] !== 'import') return args;
   const formats: string[] = [];
   const rest: string[] = [];
   for (let index = 0; index < args.length; index += 1) {
@@ -154,7 +152,16 @@ function prepareArguments(args: readonly string[]): readonly string[] {
     // An unknown one is left for yargs to refuse.
     ...(unknown === undefined ? [] : [`--disk-format=${unknown}`]),
   ];
-  return ['image', 'import', ...added, ...rest.slice(2)];
+  return [...added, ...rest];
+}
+
+/** Where the command's name stands, behind the program's own options. */
+function indexOfCommand(args: readonly string[]): number {
+  let index = 0;
+  while (args[index]?.startsWith('-') === true) {
+    index += ['--home', '--connect', '--format'].includes(args[index] ?? '') ? 2 : 1;
+  }
+  return index;
 }
 
 function isJsonAsked(args: readonly string[]): boolean {
@@ -165,7 +172,14 @@ function isJsonAsked(args: readonly string[]): boolean {
 }
 
 function usageError(message: string): LaunchError {
-  return new LaunchError('ARGUMENT_INVALID', message.split('\n')[0] ?? message, {
+  return new LaunchError('ARGUMENT_INVALID', inOurWords(message), {
     hint: 'launch --help    or for one command:  launch COMMAND --help',
   });
+}
+
+/** yargs' complaints: on one line, and without its own terms. */
+function inOurWords(message: string): string {
+  if (message.startsWith('Not enough non-option arguments'))
+    return 'something is missing on the command line';
+  return message.trim().replaceAll(/\s*\n\s*/g, ' ');
 }

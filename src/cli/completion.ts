@@ -1,4 +1,5 @@
 import type { Host } from '../instance/open-host.js';
+import type { Command } from './define-command.js';
 
 const instanceCommands = [
   ...['show', 'inspect', 'start', 'stop', 'reboot', 'pause', 'resume', 'unpause'],
@@ -60,4 +61,29 @@ async function instanceNames(host: Host): Promise<readonly string[]> {
       ...damaged.map((instance) => instance.domainName),
     ]),
   ];
+}
+
+/** Commands, or behind a dash options, that can stand where the cursor is. */
+export function completeCommands(
+  commands: readonly Command[],
+  commonOptions: readonly string[],
+  words: readonly string[],
+): readonly string[] {
+  // Without a name of a command the words are those of `launch IMAGE`.
+  const [launch] = commands;
+  let here: readonly Command[] = commands;
+  let options = launch?.outline.options ?? [];
+  for (const word of words.slice(0, -1)) {
+    const found = here.find((command) => command.outline.names.includes(word));
+    if (found === undefined) continue;
+    here = found.outline.commands;
+    options = found.outline.options;
+  }
+  if (words.at(-1)?.startsWith('-') === true) {
+    return [...options, ...commonOptions.map((name) => `--${name}`), '--help'];
+  }
+  const atName = words
+    .slice(0, -1)
+    .every((word) => commands.some(({ outline }) => outline.names.includes(word)));
+  return atName ? here.flatMap(({ outline }) => outline.names).filter((name) => name !== '$0') : [];
 }

@@ -14,7 +14,18 @@ interface CommandDefinition<P extends Record<string, PositionalOptions>, O exten
 }
 
 /** Declares a command; its action is where the work is imported, so that declaring costs nothing. */
-export type Command = (surroundings: Surroundings) => CommandModule<CommonOptions>;
+export interface Command {
+  (surroundings: Surroundings): CommandModule<CommonOptions>;
+  readonly outline: CommandOutline;
+}
+
+/** What completion offers of a command. */
+interface CommandOutline {
+  readonly names: readonly string[];
+  /** With their dashes. */
+  readonly options: readonly string[];
+  readonly commands: readonly Command[];
+}
 
 export function defineCommand<
   const P extends Record<string, PositionalOptions>,
@@ -23,9 +34,15 @@ export function defineCommand<
   definition: CommandDefinition<P, O>,
   action: (context: Context, args: InferredOptionTypes<P> & InferredOptionTypes<O>) => Promise<void>,
 ): Command {
-  return (surroundings) => ({
-    command: definition.command,
-    describe: definition.describe,
+  const { command, describe } = definition;
+  const outline: CommandOutline = {
+    names: (typeof command === 'string' ? [command] : command).map((usage) => usage.split(' ')[0] ?? ''),
+    options: Object.keys(definition.options).map((name) => `--${name}`),
+    commands: [],
+  };
+  const declaration = (surroundings: Surroundings): CommandModule<CommonOptions> => ({
+    command,
+    describe,
     builder: (yargs) => declare(yargs, definition),
     handler: async (args) => {
       // The builder declared exactly these types; yargs cannot carry them through an index of commands.
@@ -33,6 +50,7 @@ export function defineCommand<
       await withContext(surroundings, typed, (context) => action(context, typed));
     },
   });
+  return Object.assign(declaration, { outline });
 }
 
 /** A command that only holds others: `launch image …`. */
@@ -42,7 +60,8 @@ export function defineGroup(
   commands: readonly Command[],
   examples: readonly Example[],
 ): Command {
-  return (surroundings) => ({
+  const outline: CommandOutline = { names: [name], options: [], commands };
+  const declaration = (surroundings: Surroundings): CommandModule<CommonOptions> => ({
     command: name,
     describe,
     builder: (yargs) => {
@@ -52,6 +71,7 @@ export function defineGroup(
     },
     handler: () => undefined,
   });
+  return Object.assign(declaration, { outline });
 }
 
 export function addExamples(yargs: Argv<CommonOptions>, examples: readonly Example[]): void {

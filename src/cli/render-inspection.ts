@@ -9,7 +9,7 @@ import { formatAge, formatPercent } from './terminal/units.js';
 export function renderDomainInspection(inspection: DomainInspection, now: Date): string {
   const { domain, instance, disks } = inspection;
   const head = [
-    domain.name,
+    escapeControls(domain.name),
     ...(instance === undefined ? ['not made by launch'] : [escapeControls(instance.displayName)]),
     domain.state,
     inspection.virtType ?? '',
@@ -25,14 +25,14 @@ export function renderDomainInspection(inspection: DomainInspection, now: Date):
 function renderDisk(disk: DiskReport, now: Date): string {
   const [top] = disk.chain;
   if (top === undefined) return '';
-  const lines = [`${disk.target.padEnd(6)}${describeTop(disk, top)}`];
+  const lines = [`${escapeControls(disk.target).padEnd(6)}${describeTop(disk, top)}`];
   for (const [index, link] of disk.chain.entries()) {
     const last = index === disk.chain.length - 1;
     const branch = last ? '└─' : '├─';
     const rail = last ? '  ' : '│ ';
     const role = disk.chain.length > 1 && !last ? 'overlay' : disk.chain.length > 1 ? 'base' : 'file';
     const [first, ...rest] = describeLink(link, index === 0 ? disk : undefined, now);
-    lines.push(`${branch} ${role.padEnd(8)} ${link.format.padEnd(6)} ${first ?? ''}`);
+    lines.push(`${branch} ${role.padEnd(8)} ${escapeControls(link.format).padEnd(6)} ${first ?? ''}`);
     for (const line of rest) lines.push(`${rail}          ${line}`);
   }
   return `${lines.join('\n')}\n\n`;
@@ -40,7 +40,7 @@ function renderDisk(disk: DiskReport, now: Date): string {
 
 function describeTop(disk: DiskReport, top: ChainReport): string {
   const size = top.virtualSizeBytes === undefined ? '' : `${formatBytes(top.virtualSizeBytes)} virtual, `;
-  const type = disk.driverType ?? 'raw (none written)';
+  const type = disk.driverType === undefined ? 'raw (none written)' : escapeControls(disk.driverType);
   switch (disk.driverTypeMatches) {
     case true:
       return `${size}driver type ${type} (matches the file)`;
