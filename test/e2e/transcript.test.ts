@@ -70,7 +70,7 @@ describe('the transcript of the document', () => {
       ...['fedora-17', '--flavor', 'm1.small', '--name', 'fedora-t1'],
       ...['--virt-type', 'qemu', '--memory', '256'],
     ]);
-    expect(stderr).toContain(`✔ base       _base/06a057b9…_20, 20 GiB, converted to raw`);
+    expect(stderr).toMatch(/✔ base {7}_base\/06a057b9…_20, \d+ MiB on disk of 20 GiB, converted in [\d.]+ s/);
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(
       new RegExp(`^${domain}  fedora-t1  [0-9a-f-]{36}\n  disk  ${disk}\n  base  ${base}\n$`),

@@ -10,7 +10,7 @@ const binary = join(projectRoot, 'dist', 'main.js');
 /** The small guest that scripts/build-guest-image makes; scripts/test makes it first. */
 export const tinyImage = join(projectRoot, '.cache', 'guest-image', 'tiny.qcow2');
 
-export interface CommandOutcome {
+interface CommandOutcome {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;

@@ -1,0 +1,79 @@
+import { once } from 'node:events';
+import { ensureBase } from '../../src/disk/ensure-base.js';
+import { asMaker } from '../../src/host/maker.js';
+import type { WorkEvent } from '../../src/host/work.js';
+import { getImage } from '../../src/image/image-store.js';
+import { clearLeftovers } from '../../src/instance/clear-leftovers.js';
+import { importImageFile } from '../../src/instance/image-verbs.js';
+import { openHost } from '../../src/instance/open-host.js';
+
+/** What a process of its own is to do; see child-process.ts. */
+export type ChildVerb =
+  | { readonly verb: 'import'; readonly path: string; readonly name: string }
+  | { readonly verb: 'ensure-base'; readonly image: string; readonly diskGib: number }
+  /** Begins and ends, as every command does, and has nothing to do. */
+  | { readonly verb: 'nothing'; readonly times: number };
+
+export type ChildMessage =
+  | { readonly type: 'ready' }
+  | { readonly type: 'event'; readonly event: WorkEvent }
+  | { readonly type: 'done'; readonly result: unknown }
+  | { readonly type: 'failed'; readonly error: string };
+
+async function tell(message: ChildMessage): Promise<void> {
+  await new Promise<void>((resolve) => {
+    process.send?.(message, () => {
+      resolve();
+    });
+  });
+}
+
+async function carryOut(home: string, child: ChildVerb): Promise<unknown> {
+  // No libvirt: these verbs ask it nothing, unless an instance was left half made.
+  const host = openHost({ home, connect: 'test:///default' });
+  const work = {
+    onEvent: (event: WorkEvent) => {
+      process.send?.({ type: 'event', event } satisfies ChildMessage);
+    },
+  };
+  switch (child.verb) {
+    case 'import':
+      return await importImageFile(host, { source: { path: child.path }, name: child.name }, work);
+    case 'nothing':
+      for (let time = 0; time < child.times; time += 1) {
+        await clearLeftovers(host);
+        await asMaker(host.home, () => Promise.resolve());
+      }
+      return child.times;
+    case 'ensure-base': {
+      await clearLeftovers(host);
+      const image = await getImage(host.home, child.image);
+      const ensured = await asMaker(host.home, (maker) =>
+        ensureBase(host.home, image, child.diskGib, host.qemuImg, {
+          maker,
+          now: host.now(),
+          work,
+          onProgress: (message, doneBytes = 0) => {
+            work.onEvent({ type: 'step-progress', step: 'base', message, doneBytes });
+          },
+        }),
+      );
+      await ensured.lock.release();
+      return { origin: ensured.origin, digest: ensured.base.digest };
+    }
+  }
+}
+
+// All children begin at the same moment: when their parent says so.
+const [home = '', verb = ''] = process.argv.slice(2);
+await tell({ type: 'ready' });
+await once(process, 'message');
+try {
+  await tell({ type: 'done', result: await carryOut(home, JSON.parse(verb) as ChildVerb) });
+} catch (error) {
+  await tell({
+    type: 'failed',
+    error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  });
+}
+process.disconnect();

@@ -1,0 +1,62 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { describe, expect, it } from 'vitest';
+
+import { completeNames } from '../../../src/cli/completion.js';
+import { renderRecord } from '../../../src/host/record.js';
+import type { Host } from '../../../src/instance/open-host.js';
+import { sampleImage } from '../image/sample-image.js';
+import { newHost, sampleInstance, storeInstance } from '../instance/sample-host.js';
+
+async function hostWithAll(): Promise<Host> {
+  const host = await newHost([sampleInstance(1, { displayName: 'web' }), sampleInstance(2)]);
+  await storeInstance(host, 'instance-00000003', '{');
+  const image = sampleImage();
+  await mkdir(host.home.image(image.id).directory, { recursive: true });
+  await writeFile(host.home.image(image.id).record, renderRecord(image));
+  return host;
+}
+
+const images = ['fedora-17'];
+const flavors = ['m1.tiny', 'm1.small', 'm1.medium', 'm1.large', 'm1.xlarge'];
+const templates = ['legacy', 'linux', 'windows'];
+const instances = ['web', 'instance-00000001', 'instance-00000002', 'instance-00000003'];
+
+describe('completeNames', () => {
+  it.each([
+    ['the first word', [''], images],
+    ['the first word, begun', ['fed'], images],
+    ['nothing typed at all', [], images],
+    ['the image of run', ['run', ''], images],
+    ['the image of a command on images', ['image', 'show', ''], images],
+    ['the image to rename', ['image', 'rename', 'fed'], images],
+    ['an image by option', ['inspect', '--image', ''], images],
+    ['the flavor of a command on flavors', ['flavor', 'remove', ''], flavors],
+    ['a flavor by option', ['fedora-17', '--flavor', 'm1'], flavors],
+    ['a template', ['template', 'show', ''], templates],
+    ['a template by option', ['fedora-17', '--template', ''], templates],
+    ['a way to run', ['fedora-17', '--virt-type', ''], ['auto', 'kvm', 'qemu']],
+    ['an instance', ['show', ''], instances],
+    ['one more instance', ['delete', 'web', ''], instances],
+    ['an instance behind an option', ['log', '--follow', ''], instances],
+  ])('offers names for %s', async (_what, words, names) => {
+    expect(await completeNames(await hostWithAll(), words)).toEqual(names);
+  });
+
+  it.each([
+    ['an option', ['run', '--']],
+    ['the value of an option that has no names', ['fedora-17', '--network', '']],
+    ['the new name of an image', ['image', 'rename', 'fedora-17', '']],
+    ['the file of an export', ['image', 'export', 'fedora-17', '']],
+    ['a command of a group', ['image', '']],
+    ['a file to import', ['image', 'import', '']],
+    ['a command that takes no names', ['list', '']],
+  ])('offers none for %s', async (_what, words) => {
+    expect(await completeNames(await hostWithAll(), words)).toBeUndefined();
+  });
+
+  it('is empty on a home that was never used', async () => {
+    const host = await newHost();
+    expect(await completeNames(host, ['show', ''])).toEqual([]);
+    expect(await completeNames(host, [''])).toEqual([]);
+  });
+});
