@@ -5,7 +5,7 @@ export function hypervisorError(action: string, uri: string, error: unknown): La
   if (error instanceof LaunchError) return error;
   const words = error instanceof Error ? error.message : String(error);
   if (
-    /(failed|unable) to connect(?! to monitor)|cannot connect|authentication|connection reset|end of file|broken pipe|client socket is closed|no connection driver|URI path/i.test(
+    /(failed|unable) to connect(?! to monitor)|cannot connect|authentication|connection reset|end of file|broken pipe|client socket is closed|no connection driver|URI path|system bus/i.test(
       words,
     )
   ) {
@@ -21,7 +21,8 @@ export function hypervisorError(action: string, uri: string, error: unknown): La
 /** No connection to libvirt, whatever the words. */
 export function unreachable(uri: string, cause: unknown): LaunchError {
   const words = cause instanceof Error ? cause.message : String(cause);
-  const denied = /permission denied|authentication/i.test(words);
+  // Without a bus there is no polkit, and only root may.
+  const denied = /permission denied|authentication|system bus/i.test(words);
   return new LaunchError('HYPERVISOR_UNREACHABLE', `cannot reach libvirt at ${uri}: ${words}`, {
     hint: /no connection driver|URI path/i.test(words)
       ? "is the URI right? (--connect, LIBVIRT_DEFAULT_URI)  this host's own libvirtd is qemu:///system"
