@@ -16,9 +16,20 @@ export {
   type ImageInspection,
   type RemovedImage,
 } from './instance/image-verbs.js';
+export {
+  ensureImage,
+  listCatalogue,
+  updateImage,
+  type CatalogueListing,
+  type UpdatedImage,
+} from './instance/catalogue-verbs.js';
 export { getImage, listImages, type DamagedImage, type ImageListing } from './image/image-store.js';
 export type { ImageRecord } from './image/image-record.js';
-export type { ImageSource, ImportRequest } from './image/import-image.js';
+export type { ImportRequest } from './image/import-image.js';
+export type { ImageSource } from './image/image-source.js';
+export { defaultFetching, type Fetching } from './image/fetch/download.js';
+export { httpTransport, type Transport } from './image/fetch/transport.js';
+export type { Verification } from './image/trust/verification.js';
 export type { DiskFormat } from './qemu-img/disk-format.js';
 
 export { getFlavor, listFlavors, type FlavorListing } from './flavor/flavor-store.js';
@@ -57,3 +68,8 @@ export {
 } from './instance/inspect-domain.js';
 export { followConsoleLog, readConsoleLog, waitForConsole } from './guest/console-log.js';
 export { listTemplates, loadTemplate } from './domain/template.js';
+export { listBaseReports, verifyBases, type BaseFinding, type BaseReport } from './instance/base-verbs.js';
+export { prefetchBase, type PrefetchedBase, type PrefetchRequest } from './instance/prefetch-base.js';
+export { pruneBases, type PrunedBase, type PruneReport } from './instance/prune-bases.js';
+export { measureStorage, type StorageItem, type StorageReport } from './instance/measure-storage.js';
+export { diagnoseStorage, type StorageDiagnosis } from './instance/measure-storage-needs.js';

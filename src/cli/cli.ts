@@ -2,8 +2,11 @@ import yargs, { type Argv } from 'yargs';
 import { LaunchError } from '../host/launch-error.js';
 import { launchVersion } from '../host/version.js';
 import { addExamples } from './define-command.js';
+import { baseCommand } from './commands/base.js';
 import { consoleCommand } from './commands/console.js';
 import { deleteCommand } from './commands/delete.js';
+import { dfCommand } from './commands/df.js';
+import { doctorCommand } from './commands/doctor.js';
 import { flavorCommand } from './commands/flavor.js';
 import { imageCommand, splitImportFormat, standardInput, standardOutput } from './commands/image.js';
 import { inspectCommand } from './commands/inspect.js';
@@ -27,6 +30,7 @@ const commands = [
   ...[runCommand, listCommand, showCommand, inspectCommand],
   ...[startCommand, stopCommand, rebootCommand, pauseCommand, resumeCommand, deleteCommand],
   ...[logCommand, consoleCommand],
+  ...[baseCommand, dfCommand, doctorCommand],
   ...[imageCommand, flavorCommand, templateCommand, completionCommand],
 ];
 
@@ -67,6 +71,10 @@ export async function runCli(args: readonly string[], surroundings: Surroundings
       return 0;
     }
     const parser = declareProgram(prepared, surroundings);
+    if (args.length === 0) {
+      terminal.err(`${await parser.getHelp()}\n`);
+      return 2;
+    }
     // With a callback yargs prints nothing itself: help and errors go where we say.
     let output = '';
     await parser.parseAsync([...prepared], {}, (_error: unknown, _argv: unknown, text: string) => {

@@ -5,7 +5,7 @@ const instanceCommands = [
   ...['show', 'inspect', 'start', 'stop', 'reboot', 'pause', 'resume', 'unpause'],
   ...['delete', 'rm', 'log', 'console'],
 ];
-const imageCommands = ['show', 'rename', 'remove', 'rm', 'delete', 'export', 'verify'];
+const imageCommands = ['prefetch', 'show', 'rename', 'remove', 'rm', 'delete', 'export', 'verify'];
 const flavorCommands = ['show', 'remove', 'rm', 'delete'];
 
 /**
@@ -24,6 +24,7 @@ export async function completeNames(
   if (previous === '--image') return await imageNames(host);
   if (previous === '--template') return await templateNames(host);
   if (previous === '--virt-type') return ['auto', 'kvm', 'qemu'];
+  if (previous === '--base-format') return ['raw', 'qcow2'];
   if (previous === '--network') return undefined;
   if (words.at(-1)?.startsWith('-') === true) return undefined;
   if (words.length <= 1) return await imageNames(host);
@@ -31,6 +32,7 @@ export async function completeNames(
   if (command === 'image' && imageCommands.includes(second ?? '')) {
     return words.length === 3 ? await imageNames(host) : undefined;
   }
+  if (command === 'base' && second === 'verify') return await imageNames(host);
   if (command === 'flavor' && flavorCommands.includes(second ?? '')) return await flavorNames(host);
   if (command === 'template' && second === 'show') return await templateNames(host);
   if (instanceCommands.includes(command ?? '')) return await instanceNames(host);

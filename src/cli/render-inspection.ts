@@ -104,7 +104,7 @@ export function renderImageInspection(inspection: ImageInspection, now: Date): s
     const size = `${formatBytes(base.allocatedBytes)} on disk of ${formatBytes(base.virtualSizeBytes)}`;
     const age = formatAge(now.getTime() - Date.parse(base.verifiedAt));
     lines.push(
-      `base  raw, ${size}, ${base.made}, digest verified ${age}`,
+      `base  ${base.format ?? 'raw'}, ${size}, ${base.made}, digest verified ${age}`,
       `      ${base.path}`,
       base.usedBy.length === 0
         ? '      nothing is on it'

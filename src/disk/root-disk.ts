@@ -4,6 +4,7 @@ import { checkFreeSpace, tryReflink } from '../host/file-system.js';
 import { findFileStat } from '../host/files.js';
 import { LaunchError } from '../host/launch-error.js';
 import type { Work } from '../host/work.js';
+import type { BaseFormat } from './base-format.js';
 import type { Preallocation, QemuImg } from '../qemu-img/qemu-img.js';
 
 export interface DiskTools {
@@ -13,6 +14,8 @@ export interface DiskTools {
 
 export interface RootDiskRequest {
   readonly basePath: string;
+  /** What the base is; written into the overlay. raw by default. */
+  readonly baseFormat?: BaseFormat;
   readonly virtualSizeBytes: number;
   /** `overlay` is qcow2 on the base; `copy` is raw and stands alone. */
   readonly kind: 'overlay' | 'copy';
@@ -43,7 +46,7 @@ export async function createRootDisk(
     path,
     {
       basePath: request.basePath,
-      baseFormat: 'raw',
+      baseFormat: request.baseFormat ?? 'raw',
       virtualSizeBytes: request.virtualSizeBytes,
       preallocation: request.preallocation,
     },
@@ -61,10 +64,11 @@ async function copyBase(
   tools: DiskTools,
   work: Work,
 ): Promise<void> {
-  if (!(await tryReflink(request.basePath, path))) {
+  const format = request.baseFormat ?? 'raw';
+  if (format !== 'raw' || !(await tryReflink(request.basePath, path))) {
     const base = await findFileStat(request.basePath);
     await checkFreeSpace(directory, base?.allocatedBytes ?? 0, 'copy the base');
-    await tools.qemuImg.convert({ path: request.basePath, format: 'raw' }, { path, format: 'raw' }, work);
+    await tools.qemuImg.convert({ path: request.basePath, format }, { path, format: 'raw' }, work);
   }
   await chmod(path, 0o600);
   await truncate(path, request.virtualSizeBytes);

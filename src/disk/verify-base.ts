@@ -1,58 +1,90 @@
-import { findFileStat, writeFileAtomic, type FileStat } from '../host/files.js';
+import { readBootId } from '../host/boot-id.js';
+import { findFileStat, type FileStat } from '../host/files.js';
 import { LaunchError } from '../host/launch-error.js';
-import type { Maker } from '../host/maker.js';
 import type { HomePaths } from '../host/paths.js';
-import { renderRecord } from '../host/record.js';
-import type { Work } from '../host/work.js';
 import type { QemuImg } from '../qemu-img/qemu-img.js';
-import type { BaseRecord } from './base-record.js';
-import { digestRawDisk } from './digest.js';
-
-export function seenState(found: FileStat): BaseRecord['seen'] {
-  return {
-    modifiedNs: found.modifiedNs.toString(),
-    sizeBytes: found.sizeBytes,
-    inode: found.inode.toString(),
-  };
-}
+import { baseFormatOf, isSeenState, seenState, writeBaseRecord, type BaseRecord } from './base-record.js';
+import { digestDisk } from './digest.js';
+import { settleBase, unsettledChange, type SettleOptions } from './settle-base.js';
 
 /**
  * Makes sure that a base is what its record says before anything starts on it. A base whose file was not
  * touched since it was last verified is trusted; any other is read again.
  *
+ * @param options.defer leaves a base unsettled that is; whoever asks settles it
  * @throws LaunchError BASE_CHANGED, DISK_MISSING
  */
 export async function checkBase(
   home: HomePaths,
   base: BaseRecord,
   qemuImg: QemuImg,
-  options: { readonly maker: Maker; readonly now: Date; readonly work?: Work },
+  options: SettleOptions & { readonly defer?: boolean },
 ): Promise<BaseRecord> {
-  const { file, record } = home.base(base.name);
-  const found = await findFileStat(file);
-  if (found === undefined) {
-    throw new LaunchError('DISK_MISSING', `the base "${file}" is missing`, { details: { path: file } });
+  const found = await getFile(home, base);
+  if (base.digest === null) {
+    if (!(await isTrustedUnsettled(base, found))) throw unsettledChange(home.base(base.name).file, base);
+    return options.defer === true ? base : await settleBase(home, base, qemuImg, options);
   }
-  const seen = seenState(found);
-  if (
-    seen.modifiedNs === base.seen.modifiedNs &&
-    seen.sizeBytes === base.seen.sizeBytes &&
-    seen.inode === base.seen.inode
-  ) {
-    return base;
-  }
-  const digest = await digestRawDisk(file, qemuImg, options.work);
-  if (digest !== base.digest || seen.sizeBytes !== base.virtualSizeBytes) {
-    throw new LaunchError('BASE_CHANGED', `the base "${file}" is not what it was when it was made`, {
-      hint: [
-        'whatever was written into it shows through in every instance on it, so nothing is started on it;',
-        'delete those instances, and the next launch makes the base anew:  launch inspect --image ' +
-          base.imageId,
-      ].join('\n'),
-      details: { path: file, expectedDigest: base.digest, foundDigest: digest },
-    });
-  }
-  const verified = { ...base, seen, verifiedAt: options.now.toISOString() };
-  await writeFileAtomic(record, renderRecord(verified), options.maker);
+  return isSeenState(base, found) ? base : await readAgain(home, base, qemuImg, options);
+}
+
+/**
+ * Reads a base whatever its file looks like, and compares its digest with the record's.
+ *
+ * @throws LaunchError BASE_CHANGED, DISK_MISSING
+ */
+export async function verifyBase(
+  home: HomePaths,
+  base: BaseRecord,
+  qemuImg: QemuImg,
+  options: SettleOptions,
+): Promise<BaseRecord> {
+  if (base.digest === null) return await checkBase(home, base, qemuImg, options);
+  return await readAgain(home, base, qemuImg, options);
+}
+
+/** Whether an unsettled base is as it was put in place, by a process of this boot. */
+export async function isTrustedUnsettled(base: BaseRecord, found: FileStat): Promise<boolean> {
+  return isSeenState(base, found) && base.bootId === (await readBootId());
+}
+
+async function readAgain(
+  home: HomePaths,
+  base: BaseRecord,
+  qemuImg: QemuImg,
+  options: SettleOptions,
+): Promise<BaseRecord> {
+  const { file } = home.base(base.name);
+  const before = await getFile(home, base);
+  const digest = await digestDisk(file, baseFormatOf(base), qemuImg, {
+    ...options.work,
+    ...(options.onBytes === undefined ? {} : { onBytes: options.onBytes }),
+  });
+  const sizeChanged = baseFormatOf(base) === 'raw' && before.sizeBytes !== base.virtualSizeBytes;
+  if (digest !== base.digest || sizeChanged) throw changedBase(file, base, digest);
+  const verified = { ...base, seen: seenState(before), verifiedAt: options.now.toISOString() };
+  await writeBaseRecord(home, verified, options.maker);
   return verified;
+}
+
+async function getFile(home: HomePaths, base: BaseRecord): Promise<FileStat> {
+  const { file } = home.base(base.name);
+  const found = await findFileStat(file);
+  if (found !== undefined) return found;
+  throw new LaunchError('DISK_MISSING', `the base "${file}" is missing`, { details: { path: file } });
+}
+
+export function changedBase(
+  file: string,
+  base: Pick<BaseRecord, 'imageId' | 'digest'>,
+  foundDigest: string,
+): LaunchError {
+  return new LaunchError('BASE_CHANGED', `the base "${file}" is not what it was when it was made`, {
+    hint: [
+      'whatever was written into it shows through in every instance on it, so nothing is started on it;',
+      'delete those instances, and the next launch makes the base anew:  launch inspect --image ' +
+        base.imageId,
+    ].join('\n'),
+    details: { path: file, expectedDigest: base.digest, foundDigest },
+  });
 }

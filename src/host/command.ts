@@ -36,6 +36,10 @@ export interface CommandRunner {
 const packageOf: Readonly<Record<string, string>> = {
   'qemu-img': 'qemu-utils',
   virsh: 'libvirt-clients',
+  gpgv: 'gpgv',
+  xz: 'xz-utils',
+  bzip2: 'bzip2',
+  zstd: 'zstd',
 };
 
 const maximumOutputBytes = 64 * 1024 * 1024;
@@ -53,7 +57,7 @@ export const systemCommandRunner: CommandRunner = {
     const result = await subprocess;
     if (result.isCanceled && options.signal !== undefined) throw interruptedError(options.signal);
     // A prefix command such as prlimit says 127 where the kernel would have said ENOENT.
-    if (result.code === 'ENOENT' || (program !== file && result.exitCode === 127)) throw missing(file);
+    if (result.code === 'ENOENT' || (program !== file && result.exitCode === 127)) throw commandMissing(file);
     if (result.timedOut || result.signal === 'SIGXCPU') {
       throw new LaunchError('COMMAND_TIMEOUT', `"${file}" took too long and was ended`, {
         details: { command: [file, ...args], timeoutMs: options.timeoutMs },
@@ -82,7 +86,7 @@ export function complaintOf(file: string, result: CommandResult): string {
   return line.replace(new RegExp(`^(${file}|error): `), '') || `exit code ${result.exitCode}`;
 }
 
-function withLimits(command: [string, ...string[]], options: CommandOptions): [string, ...string[]] {
+export function withLimits(command: [string, ...string[]], options: CommandOptions): [string, ...string[]] {
   const limits = [
     ...(options.maximumMemoryBytes === undefined ? [] : [`--as=${options.maximumMemoryBytes}`]),
     ...(options.maximumCpuSeconds === undefined ? [] : [`--cpu=${options.maximumCpuSeconds}`]),
@@ -105,7 +109,7 @@ function executionOptions(options: CommandOptions) {
   } as const satisfies Options;
 }
 
-function missing(file: string): LaunchError {
+export function commandMissing(file: string): LaunchError {
   const name = packageOf[file];
   return new LaunchError('COMMAND_MISSING', `cannot find the command "${file}"`, {
     hint: name === undefined ? `install "${file}"` : `install it:  apt-get install ${name}`,
@@ -117,6 +121,6 @@ function missing(file: string): LaunchError {
 export async function runInteractively(command: readonly [string, ...string[]]): Promise<void> {
   const [file, ...args] = command;
   const result = await execa(file, args, { stdio: 'inherit', reject: false });
-  if (result.code === 'ENOENT') throw missing(file);
+  if (result.code === 'ENOENT') throw commandMissing(file);
   if (result.exitCode !== 0) throw new LaunchError('COMMAND_FAILED', `"${file}" ended with an error`);
 }

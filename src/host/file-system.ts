@@ -40,7 +40,7 @@ export async function tryReflink(from: string, to: string): Promise<boolean> {
 }
 
 /** Bytes that an unprivileged write to the directory's file system may still use. */
-async function freeBytes(directory: string): Promise<number> {
+export async function freeBytes(directory: string): Promise<number> {
   try {
     const found = await statfs(directory);
     return found.bavail * found.bsize;
@@ -57,7 +57,7 @@ export async function checkFreeSpace(directory: string, neededBytes: number, act
     'DISK_FULL',
     `cannot ${action}: it needs ${formatBytes(neededBytes)} in "${directory}", and ${formatBytes(free)} are free`,
     {
-      hint: 'see what can go:\n  launch image list\n  launch list',
+      hint: 'see what can go:\n  launch df\n  launch base prune --dry-run\n  launch image list',
       details: { path: directory, neededBytes, freeBytes: free },
     },
   );

@@ -7,6 +7,7 @@ import { join } from 'node:path';
  *       images/<uuid>/image.json              the record
  *                     image.<format>          the file as imported
  *       flavors.json                          the user's own flavors
+ *       catalogue.json                        the user's own catalogue of images
  *       instances/_base/<sha1>_<GiB>          raw, sparse, read-only
  *                       <sha1>_<GiB>.json     its record
  *       instances/instance-0000000c/
@@ -26,6 +27,7 @@ export interface HomePaths {
   readonly bases: string;
   readonly locks: string;
   readonly flavorsFile: string;
+  readonly catalogueFile: string;
   readonly counterFile: string;
   image(id: string): ImagePaths;
   base(name: string): BasePaths;
@@ -64,6 +66,7 @@ export function homePaths(root: string): HomePaths {
     bases,
     locks,
     flavorsFile: join(root, 'flavors.json'),
+    catalogueFile: join(root, 'catalogue.json'),
     counterFile: join(instances, 'counter.json'),
     image: (id) => {
       const directory = join(images, id);

@@ -44,7 +44,8 @@ async function findImageById(home: HomePaths, id: string): Promise<ImageRecord |
 }
 
 /**
- * The image of this id, of this name if only one has it, or whose id starts so.
+ * The image of this id, of this name if only one has it, or whose id starts so. Of several that were fetched
+ * for the catalogue's entry of this name the newest: an update leaves two for a moment.
  *
  * @throws LaunchError IMAGE_NOT_FOUND, IMAGE_AMBIGUOUS
  */
@@ -57,6 +58,14 @@ export async function getImage(home: HomePaths, reference: string): Promise<Imag
   const [first, ...others] = found;
   if (first === undefined) throw imageNotFound(reference, images);
   if (others.length === 0) return first;
+  const newest = found.at(-1);
+  if (
+    newest !== undefined &&
+    named.length > 0 &&
+    found.every((image) => image.catalogue?.name === reference)
+  ) {
+    return newest;
+  }
   throw new LaunchError(
     'IMAGE_AMBIGUOUS',
     `there are ${found.length} images called ${JSON.stringify(reference)}`,

@@ -8,17 +8,20 @@ const zeros = Buffer.alloc(pieceBytes);
  * Copies a stream into an empty file and leaves holes where it has only zeros, so that a sparse raw disk
  * stays sparse.
  *
+ * @param beforeWrite told how many bytes are written next, holes not counted; may end the copy by throwing
  * @returns the number of bytes copied, holes included
  */
 export async function copySparse(
   source: AsyncIterable<Uint8Array>,
   target: FileHandle,
   onChunk: (chunk: Buffer, doneBytes: number) => void,
+  beforeWrite: (bytes: number) => Promise<void> = () => Promise.resolve(),
 ): Promise<number> {
   let position = 0;
   for await (const bytes of source) {
     const chunk = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     for (const run of runsOfContent(chunk, position)) {
+      await beforeWrite(run.end - run.start);
       await writeFully(target, chunk.subarray(run.start, run.end), position + run.start);
     }
     position += chunk.length;

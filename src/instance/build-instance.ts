@@ -1,5 +1,7 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises';
 import { ensureBase, type BaseOrigin, type EnsuredBase } from '../disk/ensure-base.js';
+import { baseFormatOf, type BaseRecord } from '../disk/base-record.js';
+import { settleBase } from '../disk/settle-base.js';
 import { createRootDisk } from '../disk/root-disk.js';
 import type { CpuMode } from '../domain/domain-spec.js';
 import { parseDomain } from '../domain/parse-domain.js';
@@ -58,26 +60,44 @@ export async function buildInstance(building: Building): Promise<BuiltInstance> 
         now: host.now(),
         work,
         onProgress: progress,
+        deferSettling: true,
+        format: plan.baseFormat,
       });
       const allocatedBytes = (await findFileStat(found.path))?.allocatedBytes ?? 0;
       return { ...found, allocatedBytes, seconds: (performance.now() - before) / 1000 };
     },
     describeBase,
   );
-  let record: InstanceRecord;
+  // The digest of a new base is taken while the guest starts.
+  const settling = settleBase(host.home, ensured.base, host.qemuImg, {
+    ...{ maker: building.maker, now: host.now(), work, leaveToOthers: true },
+  });
+  const making = makeInstanceDirectory(building, ensured);
+  // From then on the record points at the base, and the base has its digest.
+  const released = Promise.allSettled([making, settling]).then(() => ensured.lock.release());
   try {
-    record = await makeInstanceDirectory(building, ensured);
+    const instance = await defineAndStart(building, await making);
+    if (ensured.base.digest === null) await tellSettling(work, settling);
+    await settling;
+    return {
+      instance,
+      diskPath: host.home.instance(plan.domainName).disk,
+      basePath: ensured.path,
+      baseOrigin: ensured.origin,
+    };
   } finally {
-    // From here on the record points at the base.
-    await ensured.lock.release();
+    await released;
   }
-  const instance = await defineAndStart(building, record);
-  return {
-    instance,
-    diskPath: host.home.instance(plan.domainName).disk,
-    basePath: ensured.path,
-    baseOrigin: ensured.origin,
-  };
+}
+
+async function tellSettling(work: Work, settling: Promise<BaseRecord>): Promise<void> {
+  await runStep(
+    work,
+    'digest',
+    'reading the new base',
+    () => settling,
+    ({ digest }) => (digest === null ? 'another launch is reading the base' : digest.slice(0, 24)),
+  );
 }
 
 async function makeInstanceDirectory(building: Building, ensured: EnsuredBase): Promise<InstanceRecord> {
@@ -93,7 +113,7 @@ async function makeInstanceDirectory(building: Building, ensured: EnsuredBase): 
     throw fileSystemError('make the directory', temporary, error);
   });
   const paths = instancePaths(temporary);
-  const request = { ...plan.disk, basePath: ensured.path };
+  const request = { ...plan.disk, basePath: ensured.path, baseFormat: baseFormatOf(ensured.base) };
   const format = await runStep(
     work,
     plan.disk.kind === 'overlay' ? 'overlay' : 'disk',

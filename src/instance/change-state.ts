@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { findBase } from '../disk/base-record.js';
+import { findBase, markUsed } from '../disk/base-record.js';
 import { checkBase } from '../disk/verify-base.js';
 import { fileExists, readTextFile } from '../host/files.js';
 import { LaunchError } from '../host/launch-error.js';
@@ -219,6 +219,7 @@ async function checkDisk(host: Host, instance: InstanceRecord, work: Work): Prom
   await asMaker(host.home, (maker) =>
     checkBase(host.home, base, host.qemuImg, { maker, now: host.now(), work }),
   );
+  await markUsed(host.home, base.name, host.now());
 }
 
 async function defineAgain(host: Host, instance: InstanceRecord): Promise<void> {

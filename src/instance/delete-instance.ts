@@ -1,4 +1,5 @@
 import { rename } from 'node:fs/promises';
+import { markUsed } from '../disk/base-record.js';
 import { parseDomain } from '../domain/parse-domain.js';
 import { fileExists, removeTree } from '../host/files.js';
 import { asMaker } from '../host/maker.js';
@@ -55,10 +56,13 @@ export async function deleteInstance(
 }
 
 async function removeInstance(host: Host, domainName: string, directory: string): Promise<void> {
-  const uuid =
-    (await findRecordIn(directory).catch(() => undefined))?.uuid ?? (await findUuid(host, domainName));
+  const record = await findRecordIn(directory).catch(() => undefined);
+  const uuid = record?.uuid ?? (await findUuid(host, domainName));
+  const base = record?.disk.base;
   await asMaker(host.home, async (maker) => {
     if (uuid !== undefined) await forgetDomain(host.hypervisor, uuid);
+    // As long as the record points at the base, nobody removes it.
+    if (typeof base === 'string') await markUsed(host.home, base, host.now());
     // Under a temporary name a removal that is cut short is finished by the next command.
     const doomed = maker.temporaryPath(directory);
     await rename(directory, doomed).catch((error: unknown) => {

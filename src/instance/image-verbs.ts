@@ -2,17 +2,19 @@ import { open, rename } from 'node:fs/promises';
 import { createReadStream } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { listBases, listBaseNames, type BaseRecord } from '../disk/base-record.js';
+import { removeBase } from '../disk/remove-base.js';
 import { fileExists, findFileStat, removeTree } from '../host/files.js';
 import { checkFreeSpace, tryReflink } from '../host/file-system.js';
 import { LaunchError } from '../host/launch-error.js';
 import { asMaker, type Maker } from '../host/maker.js';
 import { isUuid } from '../host/names.js';
 import { fileSystemError } from '../host/system-error.js';
-import { runStep, type Work } from '../host/work.js';
-import { importImage, verifyImage, type ImportRequest } from '../image/import-image.js';
+import { checkInterrupted, runStep, type Work } from '../host/work.js';
+import { importImage, type ImportRequest } from '../image/import-image.js';
 import type { ImageRecord } from '../image/image-record.js';
-import { copySparse } from '../image/sparse-copy.js';
 import { getImage, listImages, removeImage as removeStoredImage, renameImage } from '../image/image-store.js';
+import { copySparse } from '../image/sparse-copy.js';
+import { verifyImage } from '../image/verify-image.js';
 import { readFileUsers, realPathOf } from './base-users.js';
 import { clearLeftovers } from './clear-leftovers.js';
 import type { Host } from './open-host.js';
@@ -26,7 +28,7 @@ export async function importImageFile(
 ): Promise<ImageRecord> {
   await clearLeftovers(host, work);
   return await asMaker(host.home, (maker) =>
-    importImage(host.home, host.qemuImg, { ...request, createdAt: host.now() }, maker, work),
+    importImage(host.home, host, { ...request, createdAt: host.now() }, maker, work),
   );
 }
 
@@ -124,21 +126,11 @@ async function removeBasesOf(
       { hint: `delete them first:  launch delete ${list.join(' ')}`, details: { usedBy: list } },
     );
   }
-  for (const name of names) await removeBase(host, name, maker);
+  for (const name of names) await removeBase(host.home, name, maker);
   return names;
 }
 
-async function removeBase(host: Host, name: string, maker: Maker): Promise<void> {
-  const { file, record } = host.home.base(name);
-  const doomed = maker.temporaryPath(file);
-  await rename(file, doomed).catch((error: unknown) => {
-    throw fileSystemError('remove', file, error);
-  });
-  await removeTree(record);
-  await removeTree(doomed);
-}
-
-/** See verifyImage in image/import-image.ts. */
+/** See verifyImage in image/verify-image.ts. */
 export async function verifyStoredImage(
   host: Host,
   reference: string,
@@ -191,7 +183,11 @@ export async function exportImage(
         work,
         'exported',
         `writing ${path}`,
-        () => copyKeepingHoles(source, temporary),
+        (progress) =>
+          copyOrClone(source, temporary, (doneBytes) => {
+            checkInterrupted(work);
+            progress(`writing ${path}`, doneBytes, image.sizeBytes);
+          }),
         () => path,
       );
       await rename(temporary, path);
@@ -203,11 +199,19 @@ export async function exportImage(
   return { image, path };
 }
 
-async function copyKeepingHoles(source: string, target: string): Promise<void> {
+/** Shares blocks where the file system can; a copy leaves zeros out, as the import did. */
+async function copyOrClone(
+  source: string,
+  target: string,
+  onProgress: (doneBytes: number) => void,
+): Promise<void> {
   if (await tryReflink(source, target)) return;
-  const handle = await open(target, 'wx', 0o644);
+  const handle = await open(target, 'wx', 0o444);
   try {
-    await copySparse(createReadStream(source, { highWaterMark: 1024 * 1024 }), handle, () => undefined);
+    const content = createReadStream(source, { highWaterMark: 1024 * 1024 });
+    await copySparse(content as AsyncIterable<Uint8Array>, handle, (_chunk, doneBytes) => {
+      onProgress(doneBytes);
+    });
   } finally {
     await handle.close();
   }

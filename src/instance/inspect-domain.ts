@@ -41,7 +41,7 @@ export interface ChainReport extends ChainLink {
   /** Other domains and instances that have the same file in a chain. */
   readonly sharedWith: readonly string[];
   /** For a base of ours. */
-  readonly base?: { readonly imageId: string; readonly digest: string; readonly verifiedAt: string };
+  readonly base?: { readonly imageId: string; readonly digest: string | null; readonly verifiedAt: string };
 }
 
 /**

@@ -1,9 +1,9 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { loadTemplate, type Template } from '../domain/template.js';
+import { chooseBaseFormat } from '../disk/probe-storage.js';
 import { getFlavor } from '../flavor/flavor-store.js';
 import type { Work } from '../host/work.js';
 import type { ImageRecord } from '../image/image-record.js';
-import { getImage } from '../image/image-store.js';
 import type { Host } from './open-host.js';
 import { planLaunch, type LaunchPlan, type LaunchRequest } from './plan-launch.js';
 import { chooseVirtType, readKvmFacts } from './virt-type.js';
@@ -25,7 +25,7 @@ export async function draftLaunch(
   host: Host,
   request: LaunchRequest,
   work: Work,
-  findImage: () => Promise<ImageRecord> = () => getImage(host.home, request.image),
+  findImage: () => Promise<ImageRecord>,
 ): Promise<LaunchDraft> {
   const flavor = await getFlavor(host.home, request.flavor ?? defaultFlavor);
   const template = await loadTemplate(request.template ?? 'linux', {
@@ -47,12 +47,16 @@ export async function draftLaunch(
       message: `${chosen.reason}: emulating (virt type qemu), many times slower`,
     });
   }
+  const baseFormat = request.baseFormat ?? (await chooseBaseFormat(host.home.bases));
   const uuid = randomUUID();
   const macAddress = newMacAddress();
   return {
     template,
     plan: (domainName) =>
-      planLaunch(request, { image, flavor, virtType: chosen.virtType, domainName, uuid, macAddress }),
+      planLaunch(
+        { ...request, baseFormat },
+        { image, flavor, virtType: chosen.virtType, domainName, uuid, macAddress },
+      ),
   };
 }
 

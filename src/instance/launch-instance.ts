@@ -5,11 +5,13 @@ import { asMaker, type Maker } from '../host/maker.js';
 import { renderRecord } from '../host/record.js';
 import { checkInterrupted, type Work } from '../host/work.js';
 import { buildInstance, type BuiltInstance } from './build-instance.js';
+import { ensureImage, getImageAtHand } from './catalogue-verbs.js';
 import { clearLeftovers } from './clear-leftovers.js';
 import { domainSpec, newRecord } from './instance-domain.js';
 import { ensureNetwork } from './ensure-network.js';
 import { withInstanceLock } from './instance-lock.js';
 import { peekNumber, reserveNumber } from './instance-number.js';
+import { checkLaunchFits } from './measure-storage-needs.js';
 import { draftLaunch } from './launch-draft.js';
 import { waitForLine } from './launch-wait.js';
 import type { Host } from './open-host.js';
@@ -43,11 +45,12 @@ export async function launchInstance(
   work: Work = {},
 ): Promise<LaunchedInstance> {
   await clearLeftovers(host, work);
-  const draft = await draftLaunch(host, request, work);
+  const draft = await draftLaunch(host, request, work, () => ensureImage(host, request.image, work));
   // Whatever can be refused is refused before anything is made.
-  const { network } = draft.plan(host.nameTemplate.render(0));
-  if (network !== undefined) await ensureNetwork(host.hypervisor, network.name, work);
+  const trial = draft.plan(host.nameTemplate.render(0));
+  if (trial.network !== undefined) await ensureNetwork(host.hypervisor, trial.network.name, work);
   return await asMaker(host.home, async (maker) => {
+    await checkLaunchFits(host, trial, maker, work);
     const number = await reserveNumber(host, maker, work);
     const plan = draft.plan(host.nameTemplate.render(number));
     return await withInstanceLock(host, plan.domainName, 'launching it', work, async () => {
@@ -66,7 +69,7 @@ export async function previewLaunch(
   request: LaunchRequest,
   work: Work = {},
 ): Promise<LaunchPreview> {
-  const draft = await draftLaunch(host, request, work);
+  const draft = await draftLaunch(host, request, work, () => getImageAtHand(host, request.image));
   const plan = draft.plan(host.nameTemplate.render(await peekNumber(host)));
   const { disk } = host.home.instance(plan.domainName);
   const base = host.home.base(plan.baseName).file;

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { systemCommandRunner, type CommandRunner } from '../host/command.js';
 import { LaunchError } from '../host/launch-error.js';
 import { homePaths, type HomePaths } from '../host/paths.js';
+import { defaultFetching, type Fetching } from '../image/fetch/download.js';
 import type { Hypervisor } from '../libvirt/hypervisor.js';
 import { LibvirtHypervisor } from '../libvirt/libvirt-hypervisor.js';
 import { QemuImg } from '../qemu-img/qemu-img.js';
@@ -15,6 +16,7 @@ export interface Host {
   readonly hypervisor: Hypervisor;
   readonly runner: CommandRunner;
   readonly qemuImg: QemuImg;
+  readonly fetching: Fetching;
   readonly nameTemplate: NameTemplate;
   readonly templatesDirectory: string;
   readonly now: () => Date;
@@ -30,6 +32,7 @@ export interface HostOptions {
   /** For tests and for programs that bring their own libvirt. */
   readonly hypervisor?: Hypervisor;
   readonly runner?: CommandRunner;
+  readonly fetching?: Partial<Fetching>;
   readonly now?: () => Date;
 }
 
@@ -45,6 +48,7 @@ export function openHost(options: HostOptions = {}): Host {
     hypervisor: options.hypervisor ?? new LibvirtHypervisor(uri, runner),
     runner,
     qemuImg: new QemuImg(runner),
+    fetching: { ...defaultFetching, ...options.fetching },
     nameTemplate: parseNameTemplate(options.instanceNameTemplate ?? 'instance-%08x'),
     templatesDirectory: fileURLToPath(new URL('../../templates', import.meta.url)),
     now: options.now ?? (() => new Date()),

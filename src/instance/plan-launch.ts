@@ -1,4 +1,5 @@
 import type { VirtType } from '../domain/domain-spec.js';
+import type { BaseFormat } from '../disk/base-format.js';
 import { baseName } from '../disk/base-record.js';
 import { checkFlavor, presetFlavors, type Flavor } from '../flavor/flavor.js';
 import { LaunchError } from '../host/launch-error.js';
@@ -28,6 +29,8 @@ export interface LaunchRequest {
   /** false: the instance gets a raw copy instead of an overlay. */
   readonly cow?: boolean | undefined;
   readonly preallocation?: Preallocation | undefined;
+  /** What the base is kept as; by default what suits the file system, nearly always raw. */
+  readonly baseFormat?: BaseFormat | undefined;
   readonly wait?: WaitFor | undefined;
   /** How long to wait, in milliseconds. */
   readonly timeoutMs?: number | undefined;
@@ -44,6 +47,7 @@ export interface LaunchPlan {
   readonly template: string;
   readonly network: { readonly name: string; readonly macAddress: string } | undefined;
   readonly baseName: string;
+  readonly baseFormat: BaseFormat;
   readonly disk: {
     readonly kind: 'overlay' | 'copy';
     readonly virtualSizeBytes: number;
@@ -90,7 +94,8 @@ export function planLaunch(request: LaunchRequest, facts: LaunchFacts): LaunchPl
     virtType: facts.virtType,
     template: request.template ?? 'linux',
     network: network === null ? undefined : { name: network, macAddress: facts.macAddress },
-    baseName: baseName(image.id, flavor.diskGib),
+    baseName: baseName(image.id, flavor.diskGib, request.baseFormat),
+    baseFormat: request.baseFormat ?? 'raw',
     disk: {
       kind,
       virtualSizeBytes: flavor.diskGib === 0 ? image.virtualSizeBytes : flavor.diskGib * bytesPerGib,
@@ -99,7 +104,7 @@ export function planLaunch(request: LaunchRequest, facts: LaunchFacts): LaunchPl
   };
 }
 
-function checkImageFits(image: ImageRecord, flavor: Flavor): void {
+export function checkImageFits(image: ImageRecord, flavor: Flavor): void {
   const cannot = `cannot launch ${JSON.stringify(image.name)} as ${flavor.name}`;
   const neededBytes = Math.max(image.virtualSizeBytes, image.minDiskGib * bytesPerGib);
   const flavorBytes = flavor.diskGib * bytesPerGib;

@@ -288,7 +288,13 @@ describe('invariant 6: nothing starts on a base that is not what it was', () => 
     const expectUntouched = async () => {
       expect((await stat(basePath, { bigint: true })).ino).toBe(before.ino);
     };
+    // It is what the image still makes: it gets its record back.
     await rm(`${basePath}.json`);
+    await launchInstance(host, request);
+    await expectUntouched();
+    // It is not: nothing starts on it.
+    await rm(`${basePath}.json`);
+    await flipByte(basePath, mib);
     await expectRefusal(launchInstance(host, request), 'BASE_CHANGED');
     await expectUntouched();
   });

@@ -1,6 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
@@ -29,6 +29,8 @@ export async function compileForChildren(directory: string): Promise<string> {
     await mkdir(dirname(target), { recursive: true });
     await writeFile(target, outputText);
   }
+  const catalogue = join('src', 'image', 'catalogue', 'catalogue.json');
+  await copyFile(join(project, catalogue), join(directory, catalogue));
   return join(directory, 'test', 'support', 'child-verb.js');
 }
 

@@ -3,14 +3,20 @@ import { ensureBase } from '../../src/disk/ensure-base.js';
 import { asMaker } from '../../src/host/maker.js';
 import type { WorkEvent } from '../../src/host/work.js';
 import { getImage } from '../../src/image/image-store.js';
+import { ensureImage } from '../../src/instance/catalogue-verbs.js';
 import { clearLeftovers } from '../../src/instance/clear-leftovers.js';
 import { importImageFile } from '../../src/instance/image-verbs.js';
+import { prefetchBase } from '../../src/instance/prefetch-base.js';
+import { pruneBases } from '../../src/instance/prune-bases.js';
 import { openHost } from '../../src/instance/open-host.js';
 
 /** What a process of its own is to do; see child-process.ts. */
 export type ChildVerb =
   | { readonly verb: 'import'; readonly path: string; readonly name: string }
+  | { readonly verb: 'ensure-image'; readonly image: string }
   | { readonly verb: 'ensure-base'; readonly image: string; readonly diskGib: number }
+  | { readonly verb: 'prefetch'; readonly image: string; readonly flavor: string }
+  | { readonly verb: 'prune' }
   /** Begins and ends, as every command does, and has nothing to do. */
   | { readonly verb: 'nothing'; readonly times: number };
 
@@ -45,6 +51,14 @@ async function carryOut(home: string, child: ChildVerb): Promise<unknown> {
         await asMaker(host.home, () => Promise.resolve());
       }
       return child.times;
+    case 'prefetch':
+      return await prefetchBase(host, { image: child.image, flavor: child.flavor }, work);
+    case 'prune': {
+      const rule = { olderThanMs: 0, keepFreeBytes: undefined, dryRun: false };
+      return (await pruneBases(host, rule, work)).removedBytes;
+    }
+    case 'ensure-image':
+      return await ensureImage(host, child.image, work);
     case 'ensure-base': {
       await clearLeftovers(host);
       const image = await getImage(host.home, child.image);

@@ -1,67 +1,17 @@
-import { basename } from 'node:path';
-import { isDiskFormat, diskFormats, type DiskFormat } from '../../qemu-img/disk-format.js';
-import { LaunchError } from '../../host/launch-error.js';
 import { formatBytes } from '../../host/units.js';
 import type { ImageRecord } from '../../image/image-record.js';
 import { defineCommand, defineGroup } from '../define-command.js';
 import { imagePositional } from '../positionals.js';
 import { escapeControls } from '../terminal/escape.js';
 import { renderNovaTable } from '../terminal/table.js';
+import { catalogueCommand, updateCommand } from './image-catalogue.js';
+import { importCommand } from './image-import.js';
+import { prefetchCommand } from './prefetch.js';
 
-/** What `-` stands for. */
-export const standardInput = '/dev/stdin';
+export { splitImportFormat, standardInput } from './image-import.js';
+
+/** What `-` stands for in `image export`. */
 export const standardOutput = '/dev/stdout';
-
-const importCommand = defineCommand(
-  {
-    command: 'import <file>',
-    describe: 'Take a disk image into the store',
-    positionals: {
-      file: { type: 'string', demandOption: true, describe: 'path of the image, or - for standard input' },
-    },
-    options: {
-      name: { type: 'string', describe: "by default the file's name without its ending", requiresArg: true },
-      'disk-format': { choices: diskFormats, describe: 'refuse the file unless it has this format' },
-      id: { type: 'string', describe: 'UUID to give it, by default a new one', requiresArg: true },
-      property: { type: 'string', array: true, nargs: 1, describe: 'key=value, may be repeated' },
-      'min-disk': { type: 'number', default: 0, describe: 'smallest root disk it needs, in GiB' },
-      'min-ram': { type: 'number', default: 0, describe: 'smallest memory it needs, in MiB' },
-    },
-    examples: [
-      ['image import f17.qcow2 --name fedora-17', 'a file'],
-      ['image import - --name fedora-17 < f17.qcow2', 'standard input, as with Glance'],
-      ['image import disk.vmdk --format vmdk', 'refused unless it is one (--format is --disk-format here)'],
-    ],
-  },
-  async (context, args) => {
-    const { importImageFile } = await import('../../instance/image-verbs.js');
-    const fromStdin = args.file === standardInput;
-    if (fromStdin && args.name === undefined) {
-      throw new LaunchError('ARGUMENT_INVALID', 'an image from standard input needs a name', {
-        hint: 'launch image import - --name NAME < FILE',
-      });
-    }
-    if (fromStdin && context.stdin.isTTY === true) {
-      throw new LaunchError('ARGUMENT_INVALID', 'standard input is a terminal', {
-        hint: 'launch image import - --name NAME < FILE',
-      });
-    }
-    const image = await importImageFile(
-      context.host,
-      {
-        source: fromStdin ? { stream: context.stdin, displayName: 'standard input' } : { path: args.file },
-        name: args.name ?? basename(args.file).replace(/\.(qcow2?|img|raw|vmdk|vdi|vhdx?|vpc)$/i, ''),
-        format: args['disk-format'],
-        id: args.id,
-        properties: parseProperties(args.property ?? []),
-        minDiskGib: checkCount('--min-disk', args['min-disk']),
-        minRamMib: checkCount('--min-ram', args['min-ram']),
-      },
-      context.work,
-    );
-    context.emit(image, () => `${image.id}  ${escapeControls(image.name)}\n`);
-  },
-);
 
 const listCommand = defineCommand(
   {
@@ -77,6 +27,9 @@ const listCommand = defineCommand(
     context.emit(images.map(imageAsJson), () => (images.length === 0 ? '' : renderImages(images)));
     for (const { id, problem } of damaged) {
       context.say(`${id}: ${problem}; remove it:  launch image remove ${id}`);
+    }
+    for (const image of images.filter(({ verified }) => verified === null)) {
+      context.say(`${image.name} (${image.id}) is unverified: it was downloaded, and nothing vouches for it`);
     }
     if (images.length + damaged.length === 0 && context.options.format === 'table') {
       context.say('there are no images yet:  launch image import FILE --name NAME');
@@ -110,6 +63,7 @@ const showCommand = defineCommand(
           ['min ram', `${image.minRamMib} MiB`],
           ...Object.entries(image.properties).map(([key, value]) => [`property ${key}`, value]),
           ['source', image.source],
+          ...describeProvenance(image),
           ['created', image.createdAt],
         ],
       ),
@@ -198,10 +152,14 @@ const verifyCommand = defineCommand(
 export const imageCommand = defineGroup(
   'image',
   'Import, list and keep images',
-  [importCommand, listCommand, showCommand, renameCommand, removeCommand, exportCommand, verifyCommand],
+  [
+    ...[importCommand, listCommand, showCommand, renameCommand, removeCommand, exportCommand, verifyCommand],
+    ...[catalogueCommand, updateCommand, prefetchCommand],
+  ],
   [
     ['image import f17.qcow2 --name fedora-17', 'take an image into the store'],
     ['image list', 'what there is'],
+    ['image catalogue', 'what can be fetched by its name:  launch debian-12'],
   ],
 );
 
@@ -210,41 +168,44 @@ function imageAsJson(image: ImageRecord): object {
   return { ...image, containerFormat: 'bare', status: 'active' };
 }
 
+/** Where its file came from and who vouches for it; nothing for a local file that nobody asked about. */
+function describeProvenance({ verified, downloaded, catalogue }: ImageRecord): [string, string][] {
+  return [
+    ...(catalogue === undefined
+      ? []
+      : [['catalogue', `${catalogue.name}, ${catalogue.architecture}`] satisfies [string, string]]),
+    ...(downloaded === undefined
+      ? []
+      : [
+          [
+            'unpacked from',
+            [downloaded.archive, downloaded.compression, formatBytes(downloaded.sizeBytes)]
+              .filter((part) => part !== null)
+              .join(', '),
+          ] satisfies [string, string],
+          ['its sha256', downloaded.sha256] satisfies [string, string],
+        ]),
+    ...(verified === undefined ? [] : [['verified', describeTrust(verified)] satisfies [string, string]]),
+  ];
+}
+
+function describeTrust(verified: NonNullable<ImageRecord['verified']> | null): string {
+  if (verified === null) return 'no: nothing vouches for it';
+  const { by, algorithm, checksums = '', key = '' } = verified;
+  switch (by) {
+    case 'digest':
+      return `${algorithm}, as given`;
+    case 'checksums':
+      return `${algorithm} in ${checksums}, which is not signed`;
+    case 'signature':
+      return `${algorithm} in ${checksums}, signed by ${key}`;
+  }
+}
+
 function renderImages(images: readonly ImageRecord[]): string {
   const titles = ['ID', 'Name', 'Disk Format', 'Container Format', 'Size', 'Status'];
   return renderNovaTable(
     titles.map((title) => ({ title })),
     images.map((image) => [image.id, image.name, image.format, 'bare', `${image.sizeBytes}`, 'active']),
   );
-}
-
-function parseProperties(pairs: readonly string[]): Record<string, string> {
-  return Object.fromEntries(
-    pairs.map((pair) => {
-      const found = /^([A-Za-z0-9_.:-]{1,255})=(.*)$/s.exec(pair);
-      if (found?.[1] === undefined || found[2] === undefined) {
-        throw new LaunchError('ARGUMENT_INVALID', `the property ${JSON.stringify(pair)} is not key=value`);
-      }
-      return [found[1], found[2]];
-    }),
-  );
-}
-
-function checkCount(option: string, value: number): number {
-  if (Number.isSafeInteger(value) && value >= 0) return value;
-  throw new LaunchError('ARGUMENT_INVALID', `${option} takes a whole number, not ${value}`);
-}
-
-/** `launch image import --format qcow2` means the disk's format, as in Glance; json stays json. */
-export function splitImportFormat(values: readonly string[]): {
-  readonly output: 'table' | 'json';
-  readonly disk: DiskFormat | undefined;
-  /** Neither the one nor the other. */
-  readonly unknown: string | undefined;
-} {
-  return {
-    output: values.includes('json') ? 'json' : 'table',
-    disk: values.filter(isDiskFormat).at(-1),
-    unknown: values.find((value) => !isDiskFormat(value) && value !== 'json' && value !== 'table'),
-  };
 }

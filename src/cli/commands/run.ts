@@ -1,6 +1,7 @@
 import { preallocations } from '../../qemu-img/qemu-img.js';
 import type { LaunchPreview } from '../../instance/launch-instance.js';
 import { formatBytes } from '../../host/units.js';
+import { baseFormats } from '../../disk/base-format.js';
 import { defineCommand, type Example } from '../define-command.js';
 import { parseWait } from '../parse-wait.js';
 import { parseDuration } from '../terminal/units.js';
@@ -35,6 +36,10 @@ export const runCommand = defineCommand(
         describe: 'kvm, or qemu for emulation; auto takes kvm where it works',
       },
       cow: { type: 'boolean', default: true, describe: '--no-cow: a raw copy instead of an overlay' },
+      'base-format': {
+        choices: baseFormats,
+        describe: 'what the base is kept as, nearly always raw by default',
+      },
       preallocate: { choices: preallocations, describe: "take the disk's space at once" },
       wait: { type: 'string', default: 'running', describe: 'none, running, or console=REGEX' },
       timeout: { type: 'string', default: '5m', describe: 'how long to wait: 90s, 5m' },
@@ -56,6 +61,7 @@ export const runCommand = defineCommand(
       virtType: args['virt-type'],
       cow: args.cow,
       preallocation: args.preallocate,
+      baseFormat: args['base-format'],
       wait: parseWait(args.wait),
       timeoutMs: parseDuration(args.timeout),
     };

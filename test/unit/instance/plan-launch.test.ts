@@ -39,6 +39,7 @@ describe('planLaunch', () => {
       template: 'linux',
       network: { name: 'default', macAddress: '52:54:00:00:00:01' },
       baseName: '06a057b9c7b0b27e3b496f53d1e88810a0d1d5d3_20',
+      baseFormat: 'raw',
       disk: { kind: 'overlay', virtualSizeBytes: 20 * GIB, preallocation: undefined },
     });
   });
