@@ -147,6 +147,7 @@ describe('what is refused, and how', () => {
 describe('invariant 10: a full disk', () => {
   let host: E2eHost;
   let mountPoint: string;
+  const big = `/tmp/launch-e2e-big-${process.pid}.raw`;
 
   beforeAll(async () => {
     mountPoint = `/tmp/launch-e2e-full-${process.pid}`;
@@ -158,10 +159,10 @@ describe('invariant 10: a full disk', () => {
     for (const name of await host.domainNames()) await virsh('destroy', name).catch(() => '');
     await execa('umount', [mountPoint], { reject: false });
     await rm(mountPoint, { recursive: true, force: true });
+    await rm(big, { force: true });
   });
 
   it('refuses an image that does not fit, with the bytes, and leaves nothing', async () => {
-    const big = `/tmp/launch-e2e-big-${process.pid}.raw`;
     await execa('dd', ['if=/dev/urandom', `of=${big}`, 'bs=1M', 'count=40']);
     for (const input of [undefined, await readFile(big)]) {
       const run =
@@ -176,7 +177,6 @@ describe('invariant 10: a full disk', () => {
       );
       expect(await listTree(host.home)).toEqual(['images', 'locks']);
     }
-    await rm(big);
   });
 
   it('refuses a base that does not fit, and everything else still works', async () => {
