@@ -14,6 +14,16 @@ export async function ensureDirectory(path: string): Promise<void> {
   }
 }
 
+/** Makes one directory that must not exist, with exactly this mode, whatever the umask. */
+export async function makeDirectory(path: string, mode: number): Promise<void> {
+  try {
+    await mkdir(path, { mode });
+    await chmod(path, mode);
+  } catch (error) {
+    throw fileSystemError('make the directory', path, error);
+  }
+}
+
 /** Gives names to what is half made; see maker.ts. */
 export interface TemporaryNames {
   /** Where to build what will be renamed to `path`. */

@@ -1,8 +1,15 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, rename } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { CommandRunner } from '../host/command.js';
-import { moveIntoPlace, removeTree, ensureDirectory, fileExists, writeFileAtomic } from '../host/files.js';
+import {
+  ensureDirectory,
+  fileExists,
+  makeDirectory,
+  moveIntoPlace,
+  removeTree,
+  writeFileAtomic,
+} from '../host/files.js';
 import { LaunchError } from '../host/launch-error.js';
 import type { Maker } from '../host/maker.js';
 import { checkName, checkUuid } from '../host/names.js';
@@ -66,9 +73,7 @@ export async function importImage(
   const source = await openSource(request.source, tools.fetching);
   await ensureDirectory(home.images);
   const building = maker.temporaryPath(paths.directory);
-  await mkdir(building, { mode: 0o755 }).catch((error: unknown) => {
-    throw fileSystemError('make the directory', building, error);
-  });
+  await makeDirectory(building, 0o755);
   try {
     const expected = await readExpected(request, source, tools, join(building, 'signature'), work);
     const incoming = join(building, 'incoming');

@@ -1,4 +1,4 @@
-import { mkdir, rename, writeFile } from 'node:fs/promises';
+import { rename, writeFile } from 'node:fs/promises';
 import { ensureBase, type BaseOrigin, type EnsuredBase } from '../disk/ensure-base.js';
 import { baseFormatOf, type BaseRecord } from '../disk/base-record.js';
 import { settleBase } from '../disk/settle-base.js';
@@ -8,7 +8,14 @@ import { parseDomain } from '../domain/parse-domain.js';
 import { renderDomain } from '../domain/render-domain.js';
 import type { Template } from '../domain/template.js';
 import { supportsDirectIo } from '../host/file-system.js';
-import { ensureDirectory, findFileStat, removeTree, syncDirectory, writeFileAtomic } from '../host/files.js';
+import {
+  ensureDirectory,
+  findFileStat,
+  makeDirectory,
+  removeTree,
+  syncDirectory,
+  writeFileAtomic,
+} from '../host/files.js';
 import type { Maker } from '../host/maker.js';
 import { instancePaths } from '../host/paths.js';
 import { renderRecord } from '../host/record.js';
@@ -109,9 +116,8 @@ async function makeInstanceDirectory(building: Building, ensured: EnsuredBase): 
     await removeTree(directory);
   });
   await ensureDirectory(host.home.instances);
-  await mkdir(temporary, { mode: 0o711 }).catch((error: unknown) => {
-    throw fileSystemError('make the directory', temporary, error);
-  });
+  // x for others: QEMU's user has to pass, and nobody has to look.
+  await makeDirectory(temporary, 0o711);
   const paths = instancePaths(temporary);
   const request = { ...plan.disk, basePath: ensured.path, baseFormat: baseFormatOf(ensured.base) };
   const format = await runStep(

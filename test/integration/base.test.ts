@@ -1,6 +1,6 @@
 import { chmod, open, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { execa } from 'execa';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { baseName, findBase } from '../../src/disk/base-record.js';
 import { digestRawDisk } from '../../src/disk/digest.js';
 import { ensureBase, type BaseOptions } from '../../src/disk/ensure-base.js';
@@ -10,14 +10,13 @@ import { startInstance, stopInstance } from '../../src/instance/change-state.js'
 import { launchInstance } from '../../src/instance/launch-instance.js';
 import { listInstances } from '../../src/instance/list-instances.js';
 import type { LaunchRequest } from '../../src/instance/plan-launch.js';
-import { Child, compileForChildren, makeQemuImgShim } from '../support/child-process.js';
+import { Child, compileForSuite, makeQemuImgShim } from '../support/child-process.js';
 import {
   expectRefusal,
   gib,
   importTiny,
   listLitter,
   listTree,
-  makeTemporaryDirectory,
   mib,
   openIntegrationHost,
   type IntegrationHost,
@@ -40,16 +39,7 @@ async function ensure(
 }
 
 describe('invariant 3: however many ask for a base at once, one converts', () => {
-  let script = '';
-  const removals: (() => Promise<void>)[] = [];
-
-  beforeAll(async () => {
-    script = await compileForChildren(await makeTemporaryDirectory((remove) => removals.push(remove)));
-  });
-
-  afterAll(async () => {
-    for (const remove of removals) await remove();
-  });
+  const compiled = compileForSuite();
 
   it('12 in one process, who see the progress of the one', async () => {
     const host = await openIntegrationHost();
@@ -82,7 +72,7 @@ describe('invariant 3: however many ask for a base at once, one converts', () =>
       { length: 8 },
       () =>
         new Child(
-          script,
+          compiled.script,
           host.home.root,
           { verb: 'ensure-base', image: 'tiny', diskGib: 1 },
           shim.environment,

@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { baseName, findBase } from '../../src/disk/base-record.js';
 import { digestRawDisk } from '../../src/disk/digest.js';
 import type { WorkEvent } from '../../src/host/work.js';
@@ -12,14 +12,13 @@ import { importImageFile, verifyStoredImage } from '../../src/instance/image-ver
 import { launchInstance } from '../../src/instance/launch-instance.js';
 import { listInstances } from '../../src/instance/list-instances.js';
 import type { LaunchRequest } from '../../src/instance/plan-launch.js';
-import { Child, compileForChildren, listProcessesNaming } from '../support/child-process.js';
+import { Child, compileForSuite, listProcessesNaming } from '../support/child-process.js';
 import type { ChildVerb } from '../support/child-verb.js';
 import {
   importTiny,
   listLitter,
   listTree,
   makeImageFile,
-  makeTemporaryDirectory,
   mib,
   openIntegrationHost,
   type IntegrationHost,
@@ -27,16 +26,7 @@ import {
 
 const request: LaunchRequest = { image: 'tiny', flavor: 'm1.tiny', virtType: 'qemu' };
 
-let script = '';
-const removals: (() => Promise<void>)[] = [];
-
-beforeAll(async () => {
-  script = await compileForChildren(await makeTemporaryDirectory((remove) => removals.push(remove)));
-});
-
-afterAll(async () => {
-  for (const remove of removals) await remove();
-});
+const compiled = compileForSuite();
 
 /** The same numbers in every run, from 0 to 1. */
 function seededNumbers(seed: number): () => number {
@@ -65,7 +55,7 @@ describe('invariant 2: what a killed command left half made is cleared by the ne
     verb: ChildVerb,
     killAfterMs: number | undefined,
   ): Promise<{ readonly result: unknown; readonly tookMs: number }> {
-    const child = new Child(script, host.home.root, verb);
+    const child = new Child(compiled.script, host.home.root, verb);
     await child.ready();
     const began = performance.now();
     child.go();
@@ -140,8 +130,8 @@ describe('invariant 2: what a killed command left half made is cleared by the ne
     const before = await listTree(host.home.root);
     const verb = { verb: 'ensure-base', image: 'tiny', diskGib: 1 } as const;
     const [first, second] = [
-      new Child(script, host.home.root, verb),
-      new Child(script, host.home.root, verb),
+      new Child(compiled.script, host.home.root, verb),
+      new Child(compiled.script, host.home.root, verb),
     ];
     await Promise.all([first.ready(), second.ready()]);
     first.onMessage((message) => {
@@ -163,7 +153,7 @@ describe('invariant 2: what a killed command left half made is cleared by the ne
     const host = await openIntegrationHost();
     await importTiny(host);
     const verb = { verb: 'nothing', times: 150 } as const;
-    const children = Array.from({ length: 4 }, () => new Child(script, host.home.root, verb));
+    const children = Array.from({ length: 4 }, () => new Child(compiled.script, host.home.root, verb));
     await Promise.all(children.map((child) => child.ready()));
     for (const child of children) child.go();
     const results = await Promise.allSettled(children.map((child) => child.end()));

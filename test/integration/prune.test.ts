@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { baseName, findBase } from '../../src/disk/base-record.js';
 import { digestRawDisk } from '../../src/disk/digest.js';
 import { ensureBase } from '../../src/disk/ensure-base.js';
@@ -14,7 +14,7 @@ import { launchInstance } from '../../src/instance/launch-instance.js';
 import type { LaunchRequest } from '../../src/instance/plan-launch.js';
 import { prefetchBase } from '../../src/instance/prefetch-base.js';
 import { pruneBases, type PruneReport } from '../../src/instance/prune-bases.js';
-import { Child, compileForChildren, listProcessesNaming } from '../support/child-process.js';
+import { Child, compileForSuite, listProcessesNaming } from '../support/child-process.js';
 import type { ChildVerb } from '../support/child-verb.js';
 import { diskXml, foreignDomainXml, makeOverlay } from '../support/foreign-domain.js';
 import {
@@ -22,7 +22,6 @@ import {
   importTiny,
   listLitter,
   listTree,
-  makeTemporaryDirectory,
   mib,
   openIntegrationHost,
   type IntegrationHost,
@@ -158,19 +157,10 @@ describe('invariant 6: no base is removed while any domain or record points at i
 });
 
 describe('invariant 2: what a killed command left half made is cleared by the next', () => {
-  let script = '';
-  const removals: (() => Promise<void>)[] = [];
-
-  beforeAll(async () => {
-    script = await compileForChildren(await makeTemporaryDirectory((remove) => removals.push(remove)));
-  });
-
-  afterAll(async () => {
-    for (const remove of removals) await remove();
-  });
+  const compiled = compileForSuite();
 
   async function runAndKill(host: IntegrationHost, verb: ChildVerb, killAfterMs?: number): Promise<number> {
-    const child = new Child(script, host.home.root, verb);
+    const child = new Child(compiled.script, host.home.root, verb);
     await child.ready();
     const began = performance.now();
     child.go();

@@ -4,7 +4,9 @@ import { chmod, copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'n
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
+import { afterAll, beforeAll } from 'vitest';
 import type { ChildMessage, ChildVerb } from './child-verb.js';
+import { makeTemporaryDirectory } from './integration-host.js';
 
 const project = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -82,6 +84,20 @@ export class Child {
     if (this.#killed) return undefined;
     throw new Error(`the child ended with ${String(exitCode)}; its own words are on standard error`);
   }
+}
+
+/** Compiles once for a whole suite; call it where the suite is described, and read `script` in its tests. */
+export function compileForSuite(): { readonly script: string } {
+  const compiled = { script: '' };
+  const removals: (() => Promise<void>)[] = [];
+  beforeAll(async () => {
+    const directory = await makeTemporaryDirectory((remove) => removals.push(remove));
+    compiled.script = await compileForChildren(directory);
+  });
+  afterAll(async () => {
+    for (const remove of removals) await remove();
+  });
+  return compiled;
 }
 
 /** A `qemu-img` before the real one on the PATH, that writes down how it was called. */

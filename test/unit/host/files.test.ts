@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 
 import {
   ensureDirectory,
+  makeDirectory,
   fileExists,
   findFileStat,
   listDirectory,
@@ -146,6 +147,14 @@ describe('directories', () => {
     await withUmask(0o077, () => ensureDirectory(join(root, 'a', 'b')));
     for (const path of ['a', join('a', 'b')])
       expect((await stat(join(root, path))).mode & 0o777, path).toBe(0o755);
+  });
+
+  it('have exactly the mode that one is made with, whatever the umask', async () => {
+    const { root } = await newHome();
+    const path = join(root, 'a');
+    await withUmask(0o077, () => makeDirectory(path, 0o711));
+    expect((await stat(path)).mode & 0o777).toBe(0o711);
+    expect((await launchErrorOf(makeDirectory(path, 0o711))).code).toBe('FILE_SYSTEM');
   });
 
   it('cannot be made through a file', async () => {
