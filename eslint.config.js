@@ -24,6 +24,7 @@ export default defineConfig(
       eqeqeq: 'error',
     },
   },
+  { files: ['scripts/*.js'], ...tseslint.configs.disableTypeChecked },
   {
     files: ['src/**/*.ts'],
     ignores: ['src/cli/**', 'src/main.ts'],

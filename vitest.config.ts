@@ -26,6 +26,17 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      {
+        // npm run test:vagrant; in no other run, as it takes Vagrant and an hour.
+        test: {
+          ...common,
+          name: 'vagrant',
+          include: ['test/vagrant/**/*.test.ts'],
+          testTimeout: 1_200_000,
+          hookTimeout: 600_000,
+          fileParallelism: false,
+        },
+      },
     ],
   },
 });

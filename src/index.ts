@@ -1,21 +1,20 @@
 export { LaunchError, type LaunchErrorCode } from './host/launch-error.js';
 export type { Work, WorkEvent } from './host/work.js';
-export { openHost, type Host, type HostOptions } from './instance/open-host.js';
+export { openHost, type Host, type HostOptions, type HostUser } from './instance/open-host.js';
 export { clearLeftovers } from './instance/clear-leftovers.js';
 
 export {
-  exportImage,
   importImageFile,
   inspectImage,
   removeImage,
   renameImageTo,
-  streamImage,
   verifyStoredImage,
   type BaseInspection,
-  type ExportedImage,
   type ImageInspection,
   type RemovedImage,
 } from './instance/image-verbs.js';
+export { exportImage, streamImage, type ExportedImage, type ExportOptions } from './instance/export-image.js';
+export type { ExportFormat } from './image/export/export-format.js';
 export {
   ensureImage,
   listCatalogue,
@@ -43,6 +42,17 @@ export {
   type LaunchPreview,
 } from './instance/launch-instance.js';
 export type { LaunchPlan, LaunchRequest, WaitFor } from './instance/plan-launch.js';
+export type { NetworkRequest, PublishedPort } from './instance/plan-interfaces.js';
+export type { DomainInterface, PortForward } from './domain/domain-spec.js';
+export type { SeedRequest, SeededFile, SeedKind } from './instance/plan-seed.js';
+export { showSeed, type ShownDocument, type ShownSeed } from './instance/show-seed.js';
+export { waitForInstances, type WaitedInstance } from './instance/wait-instances.js';
+export { waitReady, type WaitReadyOptions } from './instance/wait-ready.js';
+export type { ReadyGuest } from './instance/ready-guest.js';
+export type { ReachedStage, Stage } from './guest/stage.js';
+export type { Cause, Cure } from './guest/diagnosis.js';
+export { findAddresses, type GuestAddress } from './instance/guest-addresses.js';
+export { findSshEndpoint } from './instance/ssh-endpoint.js';
 export { getInstance } from './instance/find-instance.js';
 export type { InstanceRecord } from './instance/instance-record.js';
 export {
@@ -73,3 +83,16 @@ export { prefetchBase, type PrefetchedBase, type PrefetchRequest } from './insta
 export { pruneBases, type PrunedBase, type PruneReport } from './instance/prune-bases.js';
 export { measureStorage, type StorageItem, type StorageReport } from './instance/measure-storage.js';
 export { diagnoseStorage, type StorageDiagnosis } from './instance/measure-storage-needs.js';
+export {
+  examineHost,
+  type AppliedFix,
+  type CheckReport,
+  type ExamineRequest,
+  type HealthReport,
+} from './instance/doctor/examine-host.js';
+export { execInGuest, type ExecOutcome, type ExecRequest } from './instance/exec-in-guest.js';
+export { copyFiles, type CopiedFiles, type CopyPlace, type CopyRequest } from './instance/copy-files.js';
+export { openGuestLogin, type GuestLogin, type LoginRequest } from './instance/guest-login.js';
+export { runSshSession, type SessionOptions } from './instance/ssh-session.js';
+export { findGraphics, type GuestGraphics } from './instance/guest-graphics.js';
+export { installSshConfig, renderSshConfig, type SshConfigPaths } from './instance/ssh-config-file.js';

@@ -4,17 +4,23 @@ import { launchVersion } from '../host/version.js';
 import { addExamples } from './define-command.js';
 import { baseCommand } from './commands/base.js';
 import { consoleCommand } from './commands/console.js';
+import { cpCommand } from './commands/cp.js';
 import { deleteCommand } from './commands/delete.js';
 import { dfCommand } from './commands/df.js';
 import { doctorCommand } from './commands/doctor.js';
+import { execCommand } from './commands/exec.js';
 import { flavorCommand } from './commands/flavor.js';
-import { imageCommand, splitImportFormat, standardInput, standardOutput } from './commands/image.js';
+import { imageCommand, standardInput, standardOutput } from './commands/image.js';
 import { inspectCommand } from './commands/inspect.js';
 import { listCommand } from './commands/list.js';
 import { logCommand } from './commands/log.js';
 import { runCommand } from './commands/run.js';
 import { showCommand } from './commands/show.js';
+import { sshCommand } from './commands/ssh.js';
+import { sshConfigCommand } from './commands/ssh-config.js';
 import { templateCommand } from './commands/template.js';
+import { waitCommand } from './commands/wait.js';
+import { vncCommand } from './commands/vnc.js';
 import {
   pauseCommand,
   rebootCommand,
@@ -23,13 +29,18 @@ import {
   stopCommand,
 } from './commands/change-state.js';
 import { completionCommand, wordsToComplete } from './commands/completion.js';
+import { isExportFormat } from '../image/export/export-format.js';
+import { isDiskFormat } from '../qemu-img/disk-format.js';
 import type { CommonOptions, Surroundings } from './context.js';
+import { splitGuestCommand, type SplitGuestCommand } from './guest-command.js';
+import { splitFormat } from './split-format.js';
 import { reportError } from './terminal/error-report.js';
 
 const commands = [
   ...[runCommand, listCommand, showCommand, inspectCommand],
   ...[startCommand, stopCommand, rebootCommand, pauseCommand, resumeCommand, deleteCommand],
-  ...[logCommand, consoleCommand],
+  ...[waitCommand],
+  ...[sshCommand, execCommand, cpCommand, logCommand, consoleCommand, vncCommand, sshConfigCommand],
   ...[baseCommand, dfCommand, doctorCommand],
   ...[imageCommand, flavorCommand, templateCommand, completionCommand],
 ];
@@ -53,24 +64,42 @@ const commonOptions = {
     describe: 'no progress, only results and errors',
   },
   verbose: { type: 'boolean', default: false, describe: 'show where an error came from' },
+  timings: {
+    type: 'boolean',
+    default: false,
+    describe: 'show when each piece of work began, how long it took',
+  },
+  trace: {
+    type: 'string',
+    describe: 'write the timings to a file for chrome://tracing',
+    requiresArg: true,
+  },
 } as const;
 
 /**
  * Runs one command line.
  *
  * @param args the arguments after the program's name
- * @returns the exit code: 0 done, 1 refused or failed, 2 usage, 70 a bug, 130 interrupted
+ * @returns the exit code: 0 done, 1 refused or failed, 2 usage, 70 a bug, 130 interrupted; of `ssh` and
+ * `exec` that of the command in the guest
  */
 export async function runCli(args: readonly string[], surroundings: Surroundings): Promise<number> {
   const { terminal } = surroundings;
-  const prepared = prepareArguments(args);
+  const { args: prepared, guestCommand } = separateGuestCommand(prepareArguments(args));
+  const ended = { exitCode: 0 };
   try {
     const words = wordsToComplete(args);
     if (words !== undefined) {
       terminal.out((await complete(words, surroundings)).map((word) => `${word}\n`).join(''));
       return 0;
     }
-    const parser = declareProgram(prepared, surroundings);
+    const parser = declareProgram(prepared, {
+      ...surroundings,
+      guestCommand,
+      endWith: (exitCode) => {
+        ended.exitCode = exitCode;
+      },
+    });
     if (args.length === 0) {
       terminal.err(`${await parser.getHelp()}\n`);
       return 2;
@@ -81,12 +110,13 @@ export async function runCli(args: readonly string[], surroundings: Surroundings
       output = text;
     });
     if (output !== '') terminal.out(`${output}\n`);
-    return 0;
+    return ended.exitCode;
   } catch (error) {
-    return reportError(error, terminal, {
+    const exitCode = reportError(error, terminal, {
       format: isJsonAsked(prepared) ? 'json' : 'text',
       verbose: prepared.includes('--verbose'),
     });
+    return exitCode === 1 && ended.exitCode !== 0 ? ended.exitCode : exitCode;
   }
 }
 
@@ -99,9 +129,10 @@ function declareProgram(args: readonly string[], surroundings: Surroundings): Ar
     .options(commonOptions)
     .parserConfiguration({
       'camel-case-expansion': false,
-      'duplicate-arguments-array': false,
       'parse-positional-numbers': false,
       'dot-notation': false,
+      // `--key a.pub fedora-17`: an option that may be given several times takes one value each time.
+      'greedy-arrays': false,
     })
     .strict()
     .exitProcess(false)
@@ -133,14 +164,15 @@ async function complete(words: readonly string[], surroundings: Surroundings): P
 }
 
 /**
- * In `image import`, `--format qcow2` is the disk's format; elsewhere --format is how to print. A lone `-`
- * is written as the file it stands for, since yargs loses it as a positional.
+ * In `image import` and `image export`, `--format qcow2` is the disk's format; elsewhere --format is how to
+ * print. A lone `-` is written as the file it stands for, since yargs loses it as a positional.
  */
 function prepareArguments(args: readonly string[]): readonly string[] {
   const start = indexOfCommand(args);
   if (args[start] !== 'image') return args;
-  if (args[start + 1] === 'export') return args.map((arg) => (arg === '-' ? standardOutput : arg));
-  if (args[start + 1] !== 'import') return args;
+  const isImport = args[start + 1] === 'import';
+  if (!isImport && args[start + 1] !== 'export') return args;
+  const standard = isImport ? standardInput : standardOutput;
   const formats: string[] = [];
   const rest: string[] = [];
   for (let index = 0; index < args.length; index += 1) {
@@ -151,9 +183,9 @@ function prepareArguments(args: readonly string[]): readonly string[] {
     }
     if (arg === '--format') formats.push(args[(index += 1)] ?? '');
     else if (arg.startsWith('--format=')) formats.push(arg.slice('--format='.length));
-    else rest.push(arg === '-' ? standardInput : arg);
+    else rest.push(arg === '-' ? standard : arg);
   }
-  const { disk, output, unknown } = splitImportFormat(formats);
+  const { disk, output, unknown } = splitFormat<string>(formats, isImport ? isDiskFormat : isExportFormat);
   const added = [
     ...(disk === undefined ? [] : [`--disk-format=${disk}`]),
     ...(output === 'json' ? ['--format=json'] : []),
@@ -163,11 +195,18 @@ function prepareArguments(args: readonly string[]): readonly string[] {
   return [...added, ...rest];
 }
 
+/** The words that `ssh` and `exec` have for the guest are nothing that we may read options from. */
+function separateGuestCommand(args: readonly string[]): SplitGuestCommand {
+  const start = indexOfCommand(args);
+  if (args[start] !== 'ssh' && args[start] !== 'exec') return { args, guestCommand: undefined };
+  return splitGuestCommand(args, start);
+}
+
 /** Where the command's name stands, behind the program's own options. */
 function indexOfCommand(args: readonly string[]): number {
   let index = 0;
   while (args[index]?.startsWith('-') === true) {
-    index += ['--home', '--connect', '--format'].includes(args[index] ?? '') ? 2 : 1;
+    index += ['--home', '--connect', '--format', '--trace'].includes(args[index] ?? '') ? 2 : 1;
   }
   return index;
 }

@@ -1,9 +1,10 @@
+import { checkIds } from '../instance/doctor/finding.js';
 import type { Host } from '../instance/open-host.js';
 import type { Command } from './define-command.js';
 
 const instanceCommands = [
-  ...['show', 'inspect', 'start', 'stop', 'reboot', 'pause', 'resume', 'unpause'],
-  ...['delete', 'rm', 'log', 'console'],
+  ...['show', 'inspect', 'start', 'stop', 'reboot', 'pause', 'resume', 'unpause', 'wait'],
+  ...['delete', 'rm', 'log', 'console', 'ssh', 'exec', 'vnc', 'ssh-config'],
 ];
 const imageCommands = ['prefetch', 'show', 'rename', 'remove', 'rm', 'delete', 'export', 'verify'];
 const flavorCommands = ['show', 'remove', 'rm', 'delete'];
@@ -25,13 +26,16 @@ export async function completeNames(
   if (previous === '--template') return await templateNames(host);
   if (previous === '--virt-type') return ['auto', 'kvm', 'qemu'];
   if (previous === '--base-format') return ['raw', 'qcow2'];
+  if (previous === '--wait' || previous === '--for')
+    return ['running', 'address', 'ssh', 'cloud-init', 'console='];
   if (previous === '--network') return undefined;
   if (words.at(-1)?.startsWith('-') === true) return undefined;
-  if (words.length <= 1) return await imageNames(host);
-  if (command === 'run') return await imageNames(host);
+  if (words.length <= 1 || command === 'run') return await launchableNames(host);
+  if (command === 'image' && second === 'update') return await catalogueNames(host);
   if (command === 'image' && imageCommands.includes(second ?? '')) {
     return words.length === 3 ? await imageNames(host) : undefined;
   }
+  if (command === 'doctor') return checkIds;
   if (command === 'base' && second === 'verify') return await imageNames(host);
   if (command === 'flavor' && flavorCommands.includes(second ?? '')) return await flavorNames(host);
   if (command === 'template' && second === 'show') return await templateNames(host);
@@ -42,6 +46,18 @@ export async function completeNames(
 async function imageNames(host: Host): Promise<readonly string[]> {
   const { listImages } = await import('../image/image-store.js');
   return (await listImages(host.home)).images.map((image) => image.name);
+}
+
+/** What can be launched by its name: the images that are here, and those that the catalogue would fetch. */
+async function launchableNames(host: Host): Promise<readonly string[]> {
+  return [...new Set([...(await imageNames(host)), ...(await catalogueNames(host))])];
+}
+
+async function catalogueNames(host: Host): Promise<readonly string[]> {
+  const { readCatalogue } = await import('../image/catalogue/catalogue.js');
+  // A user's catalogue that is damaged is said by the commands that read it.
+  const entries = await readCatalogue(host.home.catalogueFile).catch(() => []);
+  return entries.map(({ name }) => name);
 }
 
 async function flavorNames(host: Host): Promise<readonly string[]> {

@@ -1,4 +1,6 @@
-import type { Host } from '../instance/open-host.js';
+import { join } from 'node:path';
+import type { Host, HostUser } from '../instance/open-host.js';
+import { watchTimings, type Timing } from '../host/timings.js';
 import type { Work } from '../host/work.js';
 import { createProgress } from './terminal/progress.js';
 import { safeJson } from './terminal/escape.js';
@@ -13,6 +15,12 @@ export interface Surroundings {
   readonly writeBytes: (content: AsyncIterable<Uint8Array>) => Promise<void>;
   /** Aborts on SIGINT and SIGTERM. */
   readonly signal: AbortSignal;
+  /** The words that start this program, for what others shall start; `launch` where nobody says. */
+  readonly program?: readonly [string, ...string[]];
+  /** What `ssh` and `exec` shall run in the guest. */
+  readonly guestCommand?: readonly string[] | undefined;
+  /** Sets the exit code: of a command that is done, and of one that fails with 1. */
+  readonly endWith?: (exitCode: number) => void;
 }
 
 /** Options that every command has. */
@@ -22,6 +30,9 @@ export interface CommonOptions {
   readonly connect: string | undefined;
   readonly verbose: boolean;
   readonly quiet: boolean;
+  readonly timings: boolean;
+  /** File for the timings as a trace. */
+  readonly trace: string | undefined;
 }
 
 /** What a command works with. */
@@ -35,6 +46,8 @@ export interface Context extends Surroundings {
   write(content: AsyncIterable<Uint8Array>): Promise<void>;
   /** A message on stderr that is no result. */
   say(message: string): void;
+  /** Whether timings are asked for; from then on it is the command that shows them. */
+  claimTimings(): boolean;
   /** Takes live lines away, before something else writes to the terminal. */
   endProgress(): void;
 }
@@ -51,16 +64,21 @@ export async function withContext(
     home: options.home ?? environment['LAUNCH_HOME'],
     connect: options.connect ?? environment['LIBVIRT_DEFAULT_URI'],
     instanceNameTemplate: environment['LAUNCH_INSTANCE_NAME_TEMPLATE'],
+    user: findUser(environment),
   });
   const progress = createProgress(terminal);
   const json = options.format === 'json';
   const { onEvent } = progress;
+  const startedMs = performance.now();
+  const work: Work = { signal: surroundings.signal, ...(options.quiet ? {} : { onEvent }) };
+  const timings = watchTimings(work);
+  let claimed = false;
   try {
     await run({
       ...surroundings,
       options,
       host,
-      work: { signal: surroundings.signal, ...(options.quiet ? {} : { onEvent }) },
+      work: timings.work,
       emit: (result, render) => {
         progress.close();
         terminal.out(json ? `${safeJson(result)}\n` : render());
@@ -72,10 +90,61 @@ export async function withContext(
       say: (message) => {
         if (!options.quiet) onEvent({ type: 'notice', message });
       },
+      claimTimings: () => {
+        claimed = options.timings;
+        return claimed;
+      },
       endProgress: progress.close,
     });
   } finally {
     progress.close();
     await host.hypervisor.close();
+    if (options.timings || options.trace !== undefined) {
+      await tellTimings([...startOf(startedMs), ...timings.read()], options, { terminal, claimed });
+    }
   }
+}
+
+/** What passed before the command itself began: Node's start and loading this program. */
+function startOf(startedMs: number): readonly Timing[] {
+  return [{ name: 'start', startMs: 0, lengthMs: startedMs, outcome: 'done' }];
+}
+
+async function tellTimings(
+  timings: readonly Timing[],
+  options: CommonOptions,
+  { terminal, claimed }: { readonly terminal: Terminal; readonly claimed: boolean },
+): Promise<void> {
+  const { renderTimings, renderTrace } = await import('./render-timings.js');
+  if (options.trace !== undefined) {
+    await writeTrace(options.trace, renderTrace('launch', timings));
+  }
+  if (!options.timings || claimed) return;
+  // Results own stdout.
+  terminal.err(
+    options.format === 'json'
+      ? `${safeJson({ timings })}
+`
+      : renderTimings(timings),
+  );
+}
+
+async function writeTrace(path: string, content: string): Promise<void> {
+  const { writeFile } = await import('node:fs/promises');
+  const { fileSystemError } = await import('../host/system-error.js');
+  await writeFile(path, content).catch((error: unknown) => {
+    throw fileSystemError('write the trace', path, error);
+  });
+}
+
+/** The person at the terminal, by the environment; without a HOME nobody's keys are looked for. */
+function findUser(environment: Surroundings['environment']): HostUser | undefined {
+  const home = environment['HOME'];
+  if (home === undefined || home === '') return undefined;
+  const socket = environment['SSH_AUTH_SOCK'];
+  return {
+    name: environment['USER'] ?? environment['LOGNAME'] ?? '',
+    sshDirectory: join(home, '.ssh'),
+    sshAgentSocket: socket === '' ? undefined : socket,
+  };
 }

@@ -46,11 +46,30 @@ export function defineCommand<
     builder: (yargs) => declare(yargs, definition),
     handler: async (args) => {
       // The builder declared exactly these types; yargs cannot carry them through an index of commands.
-      const typed = args as unknown as CommonOptions & InferredOptionTypes<P> & InferredOptionTypes<O>;
+      const typed = lastOfEach(args, definition) as CommonOptions &
+        InferredOptionTypes<P> &
+        InferredOptionTypes<O>;
       await withContext(surroundings, typed, (context) => action(context, typed));
     },
   });
   return Object.assign(declaration, { outline });
+}
+
+/**
+ * Of an option that is given twice the last counts, unless it takes several. yargs could do so by itself, but
+ * would then keep only the last of several positionals too.
+ */
+function lastOfEach(
+  args: object,
+  definition: CommandDefinition<Record<string, PositionalOptions>, Record<string, Options>>,
+): unknown {
+  const declared = { ...definition.positionals, ...definition.options };
+  return Object.fromEntries(
+    Object.entries(args).map(([name, value]: [string, unknown]) => {
+      const isSeveral = !Array.isArray(value) || declared[name]?.array === true;
+      return [name, isSeveral ? value : value.at(-1)];
+    }),
+  );
 }
 
 /** A command that only holds others: `launch image …`. */

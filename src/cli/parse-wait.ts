@@ -1,9 +1,12 @@
 import { LaunchError } from '../host/launch-error.js';
 import type { WaitFor } from '../instance/plan-launch.js';
 
+const kinds = ['none', 'running', 'address', 'ssh', 'cloud-init'] as const;
+
 /** @throws LaunchError ARGUMENT_INVALID */
 export function parseWait(text: string): WaitFor {
-  if (text === 'none' || text === 'running') return { kind: text };
+  const kind = kinds.find((known) => known === text);
+  if (kind !== undefined) return { kind };
   if (text.startsWith('console=')) {
     const source = text.slice('console='.length);
     try {
@@ -13,6 +16,6 @@ export function parseWait(text: string): WaitFor {
     }
   }
   throw new LaunchError('ARGUMENT_INVALID', `cannot wait for ${JSON.stringify(text)}`, {
-    hint: "--wait takes none, running, or console=REGEX, for example:  --wait 'console=login:'",
+    hint: "it can be none, running, address, ssh, cloud-init, or console=REGEX, for example:  'console=login:'",
   });
 }

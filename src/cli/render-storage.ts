@@ -2,7 +2,6 @@ import { formatBytes } from '../host/units.js';
 import type { BaseFinding, BaseReport } from '../instance/base-verbs.js';
 import type { StorageItem, StorageKind, StorageReport } from '../instance/measure-storage.js';
 import type { PrunedBase, PruneReport } from '../instance/prune-bases.js';
-import type { StoragePlan, StorageFacts } from '../disk/plan-storage.js';
 import type { PruneRule } from '../disk/plan-prune.js';
 import { cutToWidth, padToWidth } from './terminal/display-width.js';
 import { escapeControls } from './terminal/escape.js';
@@ -166,24 +165,6 @@ function sumsOf(report: StorageReport): string {
     sums.length === 0 ? 'nothing is kept yet' : sums.join(', '),
     `together ${total}; ${shared}`,
     `${report.fileSystem} of ${report.directory}: ${formatBytes(report.freeBytes)} free of ${formatBytes(report.totalBytes)}`,
-    '',
-  ].join('\n');
-}
-
-/** What `launch doctor storage` says. */
-export function renderStoragePlan(directory: string, facts: StorageFacts, plan: StoragePlan): string {
-  const yes = (holds: boolean) => (holds ? 'yes' : 'no');
-  return [
-    directory,
-    `  file system     ${facts.fileSystem}${facts.isNetwork ? ' (network)' : ''}`,
-    `  free            ${formatBytes(facts.freeBytes)} of ${formatBytes(facts.totalBytes)}`,
-    `  free inodes     ${facts.freeInodes ?? 'as many as it needs'}`,
-    `  sparse files    ${yes(facts.sparse)}`,
-    `  reflink         ${yes(facts.reflink)}`,
-    `  O_DIRECT        ${yes(facts.directIo)}`,
-    '',
-    ...plan.reasons.map((reason) => `  ${reason}`),
-    ...plan.warnings.map((warning) => `  warning: ${warning}`),
     '',
   ].join('\n');
 }

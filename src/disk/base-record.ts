@@ -18,6 +18,8 @@ const baseRecordSchema = v.strictObject({
   virtualSizeBytes: wholeNumber,
   /** See digest.ts. null: in place, but not yet synced and read (see settle-base.ts). */
   digest: v.nullable(v.string()),
+  /** What the digest is made of, chunk by chunk; absent in records from before that was kept. */
+  chunks: v.optional(v.string()),
   /** The boot in which it was made; what is not settled is trusted in that one only. */
   bootId: v.optional(v.string()),
   /** How it came to be: from the image's file, or as a clone of another base of the same image. */

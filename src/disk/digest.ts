@@ -6,7 +6,22 @@ import type { Extent, QemuImg } from '../qemu-img/qemu-img.js';
 
 const chunkBytes = 1024 * 1024;
 const chunksInFlight = 4;
+/** A chunk in what is hashed: its index, and its SHA-256. */
+const indexBytes = 8;
+const entryBytes = indexBytes + 32;
 const zeros = Buffer.alloc(chunkBytes);
+
+type DigestWork = Work & { readonly onBytes?: (doneBytes: number, totalBytes: number) => void };
+
+export interface DiskDigest {
+  /** `sha256-1m:` and 64 hexadecimal digits. */
+  readonly digest: string;
+  /**
+   * What it is the SHA-256 of, in base64: 54 characters for each MiB that holds something. It tells later
+   * where a changed disk differs.
+   */
+  readonly chunks: string;
+}
 
 /**
  * Digest of a disk's content as a guest sees it, the same for every way to store it: holes are zeros, and
@@ -17,16 +32,15 @@ const zeros = Buffer.alloc(chunkBytes);
  * side, and holes are not read.
  *
  * @param format raw, or a qcow2 without backing file and compression: what it maps is read from the file
- * @returns `sha256-1m:` and 64 hexadecimal digits
  */
-export async function digestDisk(
+export async function readDigest(
   path: string,
   format: 'raw' | 'qcow2',
   qemuImg: QemuImg,
-  work: Work & { readonly onBytes?: (doneBytes: number, totalBytes: number) => void } = {},
-): Promise<string> {
+  work: DigestWork = {},
+): Promise<DiskDigest> {
   const chunks = splitIntoChunks(await qemuImg.map(path, format, work), format);
-  const total = createHash('sha256');
+  const listed: Buffer[] = [];
   const handle = await open(path, 'r').catch((error: unknown) => {
     throw fileSystemError('read', path, error);
   });
@@ -46,9 +60,9 @@ export async function digestDisk(
       );
       for (const [position, digest] of digests.entries()) {
         if (digest === undefined) continue;
-        const index = Buffer.alloc(8);
+        const index = Buffer.alloc(indexBytes);
         index.writeBigUInt64BE(BigInt(batch[position]?.index ?? 0));
-        total.update(index).update(digest);
+        listed.push(index, digest);
       }
       work.onBytes?.((first + batch.length) * chunkBytes, chunks.length * chunkBytes);
     }
@@ -57,16 +71,45 @@ export async function digestDisk(
   } finally {
     await handle.close();
   }
-  return `sha256-1m:${total.digest('hex')}`;
+  const list = Buffer.concat(listed);
+  return { digest: digestOfList(list), chunks: list.toString('base64') };
 }
 
-/** The digest of a raw disk; see digestDisk. */
-export async function digestRawDisk(
-  path: string,
-  qemuImg: QemuImg,
-  work: Parameters<typeof digestDisk>[3] = {},
-): Promise<string> {
-  return await digestDisk(path, 'raw', qemuImg, work);
+function digestOfList(list: Buffer): string {
+  return `sha256-1m:${createHash('sha256').update(list).digest('hex')}`;
+}
+
+/**
+ * Which MiB of a disk differ, ascending, the first being 0.
+ *
+ * @returns undefined when what was expected is not known chunk by chunk, or its list is damaged
+ */
+export function findChangedMib(
+  expected: { readonly digest: string | null; readonly chunks?: string | undefined },
+  found: DiskDigest,
+): readonly number[] | undefined {
+  if (expected.chunks === undefined) return undefined;
+  const list = Buffer.from(expected.chunks, 'base64');
+  if (digestOfList(list) !== expected.digest) return undefined;
+  const before = chunkDigests(list);
+  const now = chunkDigests(Buffer.from(found.chunks, 'base64'));
+  return [...new Set([...before.keys(), ...now.keys()])]
+    .filter((index) => before.get(index) !== now.get(index))
+    .sort((a, b) => a - b);
+}
+
+function chunkDigests(list: Buffer): ReadonlyMap<number, string> {
+  const digests = new Map<number, string>();
+  for (let at = 0; at + entryBytes <= list.length; at += entryBytes) {
+    const digest = list.toString('hex', at + indexBytes, at + entryBytes);
+    digests.set(Number(list.readBigUInt64BE(at)), digest);
+  }
+  return digests;
+}
+
+/** The digest alone, of a raw disk. */
+export async function digestRawDisk(path: string, qemuImg: QemuImg, work: DigestWork = {}): Promise<string> {
+  return (await readDigest(path, 'raw', qemuImg, work)).digest;
 }
 
 interface Chunk {

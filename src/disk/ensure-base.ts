@@ -3,9 +3,11 @@ import { tryReflink } from '../host/file-system.js';
 import { takeLock, type Lock, type LockHolder } from '../host/lock.js';
 import type { Maker } from '../host/maker.js';
 import type { HomePaths } from '../host/paths.js';
+import { timed } from '../host/work.js';
 import type { ImageRecord } from '../image/image-record.js';
 import { imageLockPath } from '../image/image-store.js';
 import type { QemuImg } from '../qemu-img/qemu-img.js';
+import type { BaseFormat } from './base-format.js';
 import { baseFormatOf, baseName, findBase, listBases, markUsed, type BaseRecord } from './base-record.js';
 import { makeBase, type MakeBaseOptions } from './make-base.js';
 import { settleBase } from './settle-base.js';
@@ -49,12 +51,15 @@ export async function ensureBase(
       tellWait(holder, options);
     },
   };
-  const shared = await takeLock(lockPath, { ...waiting, shared: true });
+  const work = options.work ?? {};
+  const shared = await timed(work, 'wait for the base', () =>
+    takeLock(lockPath, { ...waiting, shared: true }),
+  );
   const found = await orRelease(shared, () => findUsableBase(home, image, diskGib, qemuImg, options));
   if (found !== undefined) return { ...found, lock: shared };
   await shared.release();
 
-  const exclusive = await takeLock(lockPath, waiting);
+  const exclusive = await timed(work, 'wait for the base', () => takeLock(lockPath, waiting));
   return await orRelease(exclusive, async () => {
     // Another process may have been first.
     const existing = await findUsableBase(home, image, diskGib, qemuImg, options);
@@ -62,7 +67,7 @@ export async function ensureBase(
       await exclusive.downgrade();
       return { ...existing, lock: exclusive };
     }
-    const source = await findOtherBase(home, image, options);
+    const source = await findOtherBase(home, image, options.format);
     const made = await makeBase(home, image, diskGib, source, qemuImg, exclusive, options);
     const base = options.deferSettling === true ? made : await settleBase(home, made, qemuImg, options);
     await markUsed(home, base.name, options.now);
@@ -81,15 +86,31 @@ async function findUsableBase(
   qemuImg: QemuImg,
   options: BaseOptions,
 ): Promise<FoundBase | undefined> {
-  const exact = await findTrustedBase(home, baseName(image.id, diskGib, options.format));
-  if (exact !== undefined) return await useBase(home, exact, 'found', qemuImg, options);
+  const name = baseName(image.id, diskGib, options.format);
+  const serving = await findServingBase(home, image, name, options.format);
+  if (serving === undefined) return undefined;
+  if (serving.name === name) return await useBase(home, serving, 'found', qemuImg, options);
+  if (await canClone(home, serving, options.maker)) return undefined;
+  return await useBase(home, serving, 'shared', qemuImg, options);
+}
+
+/**
+ * The base that makes a conversion unnecessary: the one of this name, or else one of another size, which is
+ * cloned where files can share blocks and used as it is elsewhere.
+ *
+ * @throws LaunchError RECORD_INVALID
+ */
+export async function findServingBase(
+  home: HomePaths,
+  image: ImageRecord,
+  name: string,
+  format: BaseFormat = 'raw',
+): Promise<BaseRecord | undefined> {
+  const exact = await findTrustedBase(home, name);
+  if (exact !== undefined) return exact;
   // What is there and not trusted is made again and compared, never put aside for another.
-  if ((await findFileStat(home.base(baseName(image.id, diskGib, options.format)).file)) !== undefined) {
-    return undefined;
-  }
-  const other = await findOtherBase(home, image, options);
-  if (other === undefined || (await canClone(home, other, options.maker))) return undefined;
-  return await useBase(home, other, 'shared', qemuImg, options);
+  if ((await findFileStat(home.base(name).file)) !== undefined) return undefined;
+  return await findOtherBase(home, image, format);
 }
 
 async function useBase(
@@ -115,10 +136,10 @@ async function findTrustedBase(home: HomePaths, name: string): Promise<BaseRecor
 async function findOtherBase(
   home: HomePaths,
   image: ImageRecord,
-  options: BaseOptions,
+  format: BaseFormat = 'raw',
 ): Promise<BaseRecord | undefined> {
   for (const base of await listBases(home, image.id)) {
-    if (base.imageSha256 !== image.sha256 || baseFormatOf(base) !== (options.format ?? 'raw')) continue;
+    if (base.imageSha256 !== image.sha256 || baseFormatOf(base) !== format) continue;
     const trusted = await findTrustedBase(home, base.name);
     if (trusted !== undefined) return trusted;
   }

@@ -8,7 +8,7 @@ import type { Maker } from '../host/maker.js';
 import type { HomePaths } from '../host/paths.js';
 import { fileSystemError } from '../host/system-error.js';
 import { bytesPerGib } from '../host/units.js';
-import type { Work } from '../host/work.js';
+import { timed, type Work } from '../host/work.js';
 import type { ImageRecord } from '../image/image-record.js';
 import type { QemuImg } from '../qemu-img/qemu-img.js';
 import type { BaseFormat } from './base-format.js';
@@ -20,7 +20,7 @@ import {
   writeBaseRecord,
   type BaseRecord,
 } from './base-record.js';
-import { digestDisk } from './digest.js';
+import { readDigest, type DiskDigest } from './digest.js';
 import { syncFile } from './settle-base.js';
 import { changedBase, checkBase } from './verify-base.js';
 
@@ -51,11 +51,14 @@ export async function makeBase(
   const name = baseName(image.id, diskGib, format);
   const { file } = home.base(name);
   const temporary = options.maker.temporaryPath(file);
+  const work = options.work ?? {};
   try {
-    const digest =
+    const read =
       source === undefined
-        ? await convertImage(home, image, temporary, format, qemuImg, lock, options)
-        : await cloneBase(home, source, temporary, qemuImg, options);
+        ? await timed(work, 'convert', () =>
+            convertImage(home, image, temporary, format, qemuImg, lock, options),
+          )
+        : await timed(work, 'clone', () => cloneBase(home, source, temporary, qemuImg, options));
     const virtualSizeBytes = diskGib === 0 ? image.virtualSizeBytes : diskGib * bytesPerGib;
     if (format === 'raw') await truncate(temporary, virtualSizeBytes);
     else await qemuImg.resize(temporary, format, virtualSizeBytes, options.work);
@@ -69,7 +72,8 @@ export async function makeBase(
       imageSha256: image.sha256,
       ...(format === 'raw' ? {} : { format }),
       virtualSizeBytes,
-      digest,
+      digest: null,
+      ...read,
       bootId: await readBootId(),
       made: source === undefined ? 'converted' : 'reflinked',
       createdAt: time,
@@ -105,20 +109,23 @@ async function adoptExisting(
   const found = await findFileStat(file);
   if (found === undefined) return undefined;
   options.onProgress?.('comparing the base that is there with a new one');
-  const expected = await digestDisk(temporary, baseFormatOf(made), qemuImg, options.work);
-  const digest = await digestDisk(file, baseFormatOf(made), qemuImg, options.work).catch((error: unknown) => {
-    if (error instanceof LaunchError && error.code === 'COMMAND_FAILED') return 'unreadable';
+  const expected = await readDigest(temporary, baseFormatOf(made), qemuImg, options.work);
+  const read = await readDigest(file, baseFormatOf(made), qemuImg, options.work).catch((error: unknown) => {
+    if (error instanceof LaunchError && error.code === 'COMMAND_FAILED') return undefined;
     throw error;
   });
-  if (digest === expected && (baseFormatOf(made) !== 'raw' || found.sizeBytes === made.virtualSizeBytes)) {
+  if (
+    read?.digest === expected.digest &&
+    (baseFormatOf(made) !== 'raw' || found.sizeBytes === made.virtualSizeBytes)
+  ) {
     await removeTree(temporary);
-    const adopted = { ...made, digest, seen: seenState(found) };
+    const adopted = { ...made, ...read, seen: seenState(found) };
     await writeBaseRecord(home, adopted, options.maker);
     return adopted;
   }
   const old = await findBaseRecord(home, made.name);
   const tornByCrash = old?.digest === null && old.bootId !== made.bootId;
-  if (!tornByCrash) throw changedBase(file, { ...made, digest: expected }, digest);
+  if (!tornByCrash) throw changedBase(file, { ...made, ...expected }, read);
   return undefined;
 }
 
@@ -130,7 +137,7 @@ async function convertImage(
   qemuImg: QemuImg,
   lock: Lock,
   options: MakeBaseOptions,
-): Promise<null> {
+): Promise<Partial<DiskDigest>> {
   const path = home.image(image.id).file(image.format);
   const work = options.work ?? {};
   const action = `converting ${image.name} to ${format}`;
@@ -167,7 +174,8 @@ async function convertImage(
       `the image "${image.name}" turned into ${convertedBytes ?? 0} bytes instead of ${image.virtualSizeBytes}`,
     );
   }
-  return null;
+  // It is read while the guest starts.
+  return {};
 }
 
 async function cloneBase(
@@ -176,7 +184,7 @@ async function cloneBase(
   temporary: string,
   qemuImg: QemuImg,
   options: MakeBaseOptions,
-): Promise<string> {
+): Promise<Partial<DiskDigest>> {
   const sound = await checkBase(home, source, qemuImg, options);
   if (!(await tryReflink(home.base(source.name).file, temporary))) {
     throw new LaunchError(
@@ -188,5 +196,5 @@ async function cloneBase(
   await chmod(temporary, 0o600);
   await syncFile(temporary);
   if (sound.digest === null) throw new Error(`the base "${source.name}" was checked and has no digest`);
-  return sound.digest;
+  return { digest: sound.digest, ...(sound.chunks === undefined ? {} : { chunks: sound.chunks }) };
 }

@@ -13,7 +13,7 @@ import {
   writeBaseRecord,
   type BaseRecord,
 } from './base-record.js';
-import { digestDisk } from './digest.js';
+import { readDigest } from './digest.js';
 
 export interface SettleOptions {
   readonly maker: Maker;
@@ -59,13 +59,13 @@ async function readAndRecord(
 ): Promise<BaseRecord> {
   const { file } = home.base(base.name);
   await syncFile(file);
-  const digest = await digestDisk(file, baseFormatOf(base), qemuImg, {
+  const read = await readDigest(file, baseFormatOf(base), qemuImg, {
     ...options.work,
     ...(options.onBytes === undefined ? {} : { onBytes: options.onBytes }),
   });
   const found = await findFileStat(file);
   if (found === undefined || !isSeenState(base, found)) throw unsettledChange(file, base);
-  const settled = { ...base, digest, verifiedAt: options.now.toISOString() };
+  const settled = { ...base, ...read, verifiedAt: options.now.toISOString() };
   await writeBaseRecord(home, settled, options.maker);
   return settled;
 }

@@ -4,7 +4,7 @@ import { LaunchError } from '../host/launch-error.js';
 import type { HomePaths } from '../host/paths.js';
 import type { QemuImg } from '../qemu-img/qemu-img.js';
 import { baseFormatOf, isSeenState, seenState, writeBaseRecord, type BaseRecord } from './base-record.js';
-import { digestDisk } from './digest.js';
+import { findChangedMib, readDigest, type DiskDigest } from './digest.js';
 import { settleBase, unsettledChange, type SettleOptions } from './settle-base.js';
 
 /**
@@ -56,13 +56,18 @@ async function readAgain(
 ): Promise<BaseRecord> {
   const { file } = home.base(base.name);
   const before = await getFile(home, base);
-  const digest = await digestDisk(file, baseFormatOf(base), qemuImg, {
+  const read = await readDigest(file, baseFormatOf(base), qemuImg, {
     ...options.work,
     ...(options.onBytes === undefined ? {} : { onBytes: options.onBytes }),
   });
   const sizeChanged = baseFormatOf(base) === 'raw' && before.sizeBytes !== base.virtualSizeBytes;
-  if (digest !== base.digest || sizeChanged) throw changedBase(file, base, digest);
-  const verified = { ...base, seen: seenState(before), verifiedAt: options.now.toISOString() };
+  if (read.digest !== base.digest || sizeChanged) throw changedBase(file, base, read);
+  const verified = {
+    ...base,
+    chunks: read.chunks,
+    seen: seenState(before),
+    verifiedAt: options.now.toISOString(),
+  };
   await writeBaseRecord(home, verified, options.maker);
   return verified;
 }
@@ -74,17 +79,43 @@ async function getFile(home: HomePaths, base: BaseRecord): Promise<FileStat> {
   throw new LaunchError('DISK_MISSING', `the base "${file}" is missing`, { details: { path: file } });
 }
 
+/** @param found what it is now; undefined when it cannot be read */
 export function changedBase(
   file: string,
-  base: Pick<BaseRecord, 'imageId' | 'digest'>,
-  foundDigest: string,
+  base: Pick<BaseRecord, 'imageId' | 'digest' | 'chunks'>,
+  found: DiskDigest | undefined,
 ): LaunchError {
-  return new LaunchError('BASE_CHANGED', `the base "${file}" is not what it was when it was made`, {
-    hint: [
-      'whatever was written into it shows through in every instance on it, so nothing is started on it;',
-      'delete those instances, and the next launch makes the base anew:  launch inspect --image ' +
-        base.imageId,
-    ].join('\n'),
-    details: { path: file, expectedDigest: base.digest, foundDigest },
-  });
+  const changedMib = found === undefined ? undefined : findChangedMib(base, found);
+  return new LaunchError(
+    'BASE_CHANGED',
+    `the base "${file}" is not what it was when it was made${describeChange(changedMib)}`,
+    {
+      hint: [
+        'whatever was written into it shows through in every instance on it, so nothing is started on it;',
+        'delete those instances, and the next launch makes the base anew:  launch inspect --image ' +
+          base.imageId,
+      ].join('\n'),
+      details: { path: file, expectedDigest: base.digest, foundDigest: found?.digest, changedMib },
+    },
+  );
+}
+
+const fewRanges = 4;
+
+/** `: 3 MiB of it differ, from MiB 17 to 18 and at MiB 40`; nothing where that is not known. */
+function describeChange(changedMib: readonly number[] | undefined): string {
+  if (changedMib === undefined) return '';
+  if (changedMib.length === 0) return ': its size differs';
+  const ranges: { readonly first: number; last: number }[] = [];
+  for (const index of changedMib) {
+    const range = ranges.at(-1);
+    if (range?.last === index - 1) range.last = index;
+    else ranges.push({ first: index, last: index });
+  }
+  const shown = ranges
+    .slice(0, fewRanges)
+    .map(({ first, last }) => (first === last ? `${first}` : `${first} to ${last}`));
+  if (ranges.length > fewRanges) shown.push('…');
+  const verb = changedMib.length === 1 ? 'differs' : 'differ';
+  return `: ${changedMib.length} MiB of it ${verb} (MiB ${shown.join(', ')})`;
 }

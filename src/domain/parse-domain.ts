@@ -7,6 +7,7 @@ import type {
 } from './domain-description.js';
 import { parseMetadata } from './launch-metadata.js';
 import { readXml } from './read-xml.js';
+import { parseUserNetworking } from './user-networking.js';
 import { attributeOf, findElement, listElements, textOf, type XmlElement } from './xml-element.js';
 
 // libvirt takes these in any case; KB is a thousand bytes, and K or KiB is 1024.
@@ -43,7 +44,7 @@ export function parseDomain(xml: string): DomainDescription {
     memoryMib: parseMemory(findElement(domain, 'memory')),
     vcpus: parseCount(textOf(findElement(domain, 'vcpu'))) ?? 1,
     disks: listElements(devices, 'disk').map(parseDisk),
-    interfaces: listElements(devices, 'interface').map(parseInterface),
+    interfaces: parseInterfaces(domain, devices),
     serialLogPath: findLogPath(devices),
     graphics: listElements(devices, 'graphics').map(parseGraphics),
     metadata: parseMetadata(domain),
@@ -111,6 +112,13 @@ function collectPaths(element: XmlElement, paths: Set<string>): Set<string> {
     collectPaths(child, paths);
   }
   return paths;
+}
+
+/** libvirt's own, and among them, in their places, those that QEMU got from us past libvirt. */
+function parseInterfaces(domain: XmlElement, devices: XmlElement | undefined): readonly DescribedInterface[] {
+  const interfaces = listElements(devices, 'interface').map(parseInterface);
+  for (const { index, described } of parseUserNetworking(domain)) interfaces.splice(index, 0, described);
+  return interfaces;
 }
 
 function parseInterface(element: XmlElement): DescribedInterface {

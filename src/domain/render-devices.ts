@@ -1,5 +1,6 @@
-import type { DomainDisk, DomainNetwork } from './domain-spec.js';
+import type { DomainDisk, DomainSeed } from './domain-spec.js';
 import { ensureChild, insertChild, removeChildren, replaceChildren } from './edit-xml.js';
+import { LaunchError } from '../host/launch-error.js';
 import { createElement, findElement, listElements, type XmlElement } from './xml-element.js';
 
 /** The first disk that is neither cdrom nor floppy; bus, target and tuning stay the template's. */
@@ -23,24 +24,60 @@ function setDriver(driver: XmlElement, disk: DomainDisk): void {
   if (disk.cacheMode !== 'none' && driver.attributes.get('io') === 'native') driver.attributes.delete('io');
 }
 
-function findRootDisk(devices: XmlElement): XmlElement | undefined {
-  return listElements(devices, 'disk').find((disk) => (disk.attributes.get('device') ?? 'disk') === 'disk');
+/**
+ * The seed is a disk that the guest can read and not write, behind all others. Where the root disk is on a bus
+ * for systems without virtio it is a CD-ROM there: what boots from IDE or SATA knows those.
+ */
+export function setSeedDisk(devices: XmlElement, seed: DomainSeed | undefined): void {
+  if (seed === undefined) return;
+  const { bus, device, prefix } = seedDrive(findElement(findRootDisk(devices), 'target'));
+  insertChild(
+    devices,
+    createElement(
+      'disk',
+      { type: 'file', device },
+      createElement('driver', { name: 'qemu', type: 'raw' }),
+      createElement('source', { file: seed.path }),
+      createElement('target', { dev: freeTarget(devices, prefix), bus }),
+      createElement('readonly'),
+    ),
+  );
 }
 
-/** The first interface joins the network and keeps its model; without a network there is none at all. */
-export function setInterface(devices: XmlElement, network: DomainNetwork | undefined): void {
-  if (network === undefined) {
-    removeChildren(devices, 'interface');
-    return;
+function seedDrive(root: XmlElement | undefined): {
+  readonly bus: string;
+  readonly device: 'disk' | 'cdrom';
+  readonly prefix: string;
+} {
+  const bus = root?.attributes.get('bus') ?? 'virtio';
+  switch (bus) {
+    case 'ide':
+      return { bus, device: 'cdrom', prefix: 'hd' };
+    case 'sata':
+    case 'usb':
+      return { bus, device: 'cdrom', prefix: 'sd' };
+    case 'scsi':
+      return { bus, device: 'disk', prefix: 'sd' };
+    default:
+      return { bus: 'virtio', device: 'disk', prefix: 'vd' };
   }
-  const element = ensureChild(devices, 'interface');
-  element.attributes.set('type', 'network');
-  removeChildren(element, 'target', 'backend', 'ip', 'virtualport');
-  replaceChildren(element, createElement('mac', { address: network.macAddress }));
-  replaceChildren(element, createElement('source', { network: network.name }));
-  if (findElement(element, 'model') === undefined) {
-    insertChild(element, createElement('model', { type: 'virtio' }));
+}
+
+/** `vdb`, or the first name behind it that no disk of the template has. */
+function freeTarget(devices: XmlElement, prefix: string): string {
+  const taken = listElements(devices, 'disk').map((disk) =>
+    findElement(disk, 'target')?.attributes.get('dev'),
+  );
+  for (const letter of 'bcdefghijklmnopqrstuvwxyz') {
+    if (!taken.includes(`${prefix}${letter}`)) return `${prefix}${letter}`;
   }
+  throw new LaunchError('TEMPLATE_INVALID', 'the template has so many disks that the seed has no name left', {
+    hint: 'remove some of them, or launch without a seed:  --seed none',
+  });
+}
+
+function findRootDisk(devices: XmlElement): XmlElement | undefined {
+  return listElements(devices, 'disk').find((disk) => (disk.attributes.get('device') ?? 'disk') === 'disk');
 }
 
 /** What the first serial port prints goes to this file, after what is there already. */

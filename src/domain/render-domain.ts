@@ -3,7 +3,8 @@ import type { DomainSpec } from './domain-spec.js';
 import { ensureChild, insertChild, removeChildren, replaceChildren, replaceText } from './edit-xml.js';
 import { isOurMetadata, renderMetadata } from './launch-metadata.js';
 import { readTemplate } from './read-template.js';
-import { setConsoleLog, setInterface, setRootDisk } from './render-devices.js';
+import { setConsoleLog, setRootDisk, setSeedDisk } from './render-devices.js';
+import { setInterfaces } from './render-interfaces.js';
 import { setCpu, setFeatures, setTimers } from './render-virt-type.js';
 import { createElement, listElements, textOf, type XmlElement } from './xml-element.js';
 import { writeXml } from './write-xml.js';
@@ -27,14 +28,15 @@ export function renderDomain(templateXml: string, spec: DomainSpec): string {
   setMetadata(domain, spec);
   setMemory(domain, spec.memoryMib);
   setVcpus(domain, spec.vcpus);
-  setSysinfo(domain, spec.uuid);
+  setSysinfo(domain, spec);
   setMachine(domain, spec.machineType);
   setFeatures(domain, spec.virtType);
   setCpu(domain, spec.cpuMode, spec.vcpus);
   setTimers(domain, spec.virtType);
   const devices = ensureChild(domain, 'devices');
   setRootDisk(devices, spec.rootDisk);
-  setInterface(devices, spec.network);
+  setSeedDisk(devices, spec.seed);
+  setInterfaces(domain, devices, spec.interfaces);
   setConsoleLog(devices, spec.consoleLogPath);
   return writeXml(domain);
 }
@@ -77,7 +79,7 @@ function setVcpus(domain: XmlElement, count: number): void {
   vcpu.children = [String(count)];
 }
 
-function setSysinfo(domain: XmlElement, uuid: string): void {
+function setSysinfo(domain: XmlElement, spec: DomainSpec): void {
   const sysinfo = ensureSmbios(domain);
   const system = ensureChild(sysinfo, 'system');
   const defaults = { manufacturer: 'launch', product: 'launch' };
@@ -87,10 +89,19 @@ function setSysinfo(domain: XmlElement, uuid: string): void {
     }
   }
   // libvirt refuses a uuid here that is not the domain's.
-  for (const name of ['serial', 'uuid']) {
+  for (const [name, value] of Object.entries({ serial: serialOf(spec), uuid: spec.uuid })) {
     system.children = listElements(system).filter((entry) => entry.attributes.get('name') !== name);
-    insertChild(system, createElement('entry', { name }, uuid));
+    insertChild(system, createElement('entry', { name }, value));
   }
+}
+
+/**
+ * The serial number by which cloud-init knows a NoCloud seed without looking for others first. It then applies
+ * the seed before the network is up, unless the serial number says otherwise.
+ */
+function serialOf({ seed, uuid }: DomainSpec): string {
+  if (seed?.kind !== 'nocloud') return uuid;
+  return seed.needsNetwork ? 'ds=nocloud;dsmode=net' : 'ds=nocloud';
 }
 
 function ensureSmbios(domain: XmlElement): XmlElement {

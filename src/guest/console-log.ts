@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LaunchError } from '../host/launch-error.js';
 import { errnoOf, fileSystemError } from '../host/system-error.js';
 import { checkInterrupted, type Work } from '../host/work.js';
+import { lastLines } from './plain-text.js';
 
 /** virtlogd moves a full log to `.0`, `.1`, …; the highest number is the oldest. */
 const maximumBackups = 16;
@@ -92,17 +93,6 @@ export async function waitForConsole(
     }
   }
   throw new Error('following a console log ended');
-}
-
-/** The last lines that have text, without what only moves a cursor. */
-export function lastLines(text: string, count: number): readonly string[] {
-  return text
-    .replaceAll(/\u001b\][^\u0007\u001b]*(?:\u0007|\u001b\\)/g, '')
-    .replaceAll(/\u001b\[[0-9;?]*[ -/]*[@-~]|\u001b[()][0-9A-Z]|\u001b[=>c]/g, '')
-    .split(/\r?\n|\r/)
-    .map((line) => line.replaceAll(/\p{Cc}/gu, '').trimEnd())
-    .filter((line) => line !== '')
-    .slice(-count);
 }
 
 function lineAround(text: string, index: number): string {

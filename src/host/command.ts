@@ -1,4 +1,4 @@
-import { execa, type Options } from 'execa';
+import type { Options } from 'execa';
 import { LaunchError } from './launch-error.js';
 import { interruptedError } from './work.js';
 
@@ -13,6 +13,8 @@ export interface CommandOptions {
   /** The kernel kills the command when its parent dies, even by SIGKILL. */
   readonly dieWithParent?: boolean;
   readonly input?: string;
+  /** Added to this process's own. */
+  readonly environment?: Readonly<Record<string, string>>;
   readonly onStdout?: (chunk: string) => void;
 }
 
@@ -36,6 +38,8 @@ export interface CommandRunner {
 const packageOf: Readonly<Record<string, string>> = {
   'qemu-img': 'qemu-utils',
   virsh: 'libvirt-clients',
+  'ssh-add': 'openssh-client',
+  'ssh-keygen': 'openssh-client',
   gpgv: 'gpgv',
   xz: 'xz-utils',
   bzip2: 'bzip2',
@@ -47,6 +51,7 @@ const maximumOutputBytes = 64 * 1024 * 1024;
 export const systemCommandRunner: CommandRunner = {
   async run(file, args, options = {}) {
     const [program, ...rest] = withLimits([file, ...args], options);
+    const execa = await loadExeca();
     const subprocess = execa(program, rest, executionOptions(options));
     if (options.onStdout !== undefined) {
       const { onStdout } = options;
@@ -80,6 +85,14 @@ export const systemCommandRunner: CommandRunner = {
   },
 };
 
+/** Loaded with the first command: `launch --help` and most lists run none, and start sooner without it. */
+async function loadExeca() {
+  // Node ignores this signal, so that a write past a limit of file sizes is an error. execa's cleaning up
+  // after itself would make it deadly.
+  if (process.listenerCount('SIGXFSZ') === 0) process.on('SIGXFSZ', () => undefined);
+  return (await import('execa')).execa;
+}
+
 /** What a command said when it failed: the last line of its standard error, without its own name. */
 export function complaintOf(file: string, result: CommandResult): string {
   const line = result.stderr.trim().split('\n').at(-1) ?? '';
@@ -100,7 +113,7 @@ function executionOptions(options: CommandOptions) {
     reject: false,
     stripFinalNewline: false,
     maxBuffer: maximumOutputBytes,
-    env: { LC_ALL: 'C' },
+    env: { ...options.environment, LC_ALL: 'C' },
     forceKillAfterDelay: 2000,
     stdin: options.input === undefined ? 'ignore' : 'pipe',
     ...(options.input === undefined ? {} : { input: options.input }),
@@ -115,12 +128,4 @@ export function commandMissing(file: string): LaunchError {
     hint: name === undefined ? `install "${file}"` : `install it:  apt-get install ${name}`,
     details: { command: file },
   });
-}
-
-/** Gives this process's terminal to a command until it ends. */
-export async function runInteractively(command: readonly [string, ...string[]]): Promise<void> {
-  const [file, ...args] = command;
-  const result = await execa(file, args, { stdio: 'inherit', reject: false });
-  if (result.code === 'ENOENT') throw commandMissing(file);
-  if (result.exitCode !== 0) throw new LaunchError('COMMAND_FAILED', `"${file}" ended with an error`);
 }

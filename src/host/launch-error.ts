@@ -18,7 +18,11 @@ export type LaunchErrorCode =
   | 'INSTANCE_AMBIGUOUS'
   | 'INSTANCE_STATE'
   | 'DOMAIN_NOT_FOUND'
+  | 'GRAPHICS_NOT_FOUND'
   | 'NETWORK_NOT_FOUND'
+  | 'ADDRESS_INVALID'
+  | 'ADDRESS_IN_USE'
+  | 'PORT_IN_USE'
   | 'TEMPLATE_NOT_FOUND'
   | 'TEMPLATE_INVALID'
   // an image from outside
@@ -40,6 +44,13 @@ export type LaunchErrorCode =
   | 'IMAGE_SIGNATURE_INVALID'
   | 'IMAGE_ARCHIVE_INVALID'
   | 'DOWNLOAD_FAILED'
+  // a guest
+  | 'AGENT_UNAVAILABLE'
+  | 'SSH_UNREACHABLE'
+  | 'SSH_DENIED'
+  | 'SSH_HOST_KEY_CHANGED'
+  | 'SSH_FAILED'
+  | 'COPY_FAILED'
   // the store
   | 'BASE_NOT_FOUND'
   | 'BASE_CHANGED'
@@ -56,7 +67,10 @@ export type LaunchErrorCode =
   | 'HYPERVISOR_UNREACHABLE'
   | 'HYPERVISOR_FAILED'
   | 'KVM_UNAVAILABLE'
+  | 'HOST_UNFIT'
+  | 'MEMORY_SHORT'
   | 'WAIT_TIMEOUT'
+  | 'GUEST_FAILED'
   | 'INTERRUPTED';
 
 interface LaunchErrorOptions {

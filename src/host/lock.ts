@@ -1,7 +1,6 @@
 import { constants, open, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { tryDowngradeLock, tryLock } from 'fs-native-extensions';
 import { ensureDirectory } from './files.js';
 import { errnoOf, fileSystemError } from './system-error.js';
 import { checkInterrupted, type Work } from './work.js';
@@ -38,7 +37,8 @@ export async function tryTakeLock(
   const handle = await openLockFile(path, options.create ?? true);
   if (handle === undefined) return undefined;
   try {
-    if (!tryLock(handle.fd, 0, 0, { shared: options.shared ?? false })) {
+    const locks = await loadLocks();
+    if (!locks.tryLock(handle.fd, 0, 0, { shared: options.shared ?? false })) {
       await handle.close();
       return undefined;
     }
@@ -106,13 +106,19 @@ class HeldLock implements Lock {
 
   async tell(progress: Omit<LockHolder, 'pid'>): Promise<void> {
     const text = Buffer.from(JSON.stringify({ pid: process.pid, ...progress }));
-    await this.handle.write(text, 0, text.length, 0);
-    await this.handle.truncate(text.length);
+    try {
+      await this.handle.write(text, 0, text.length, 0);
+      await this.handle.truncate(text.length);
+    } catch (error) {
+      // It is for others to read; on a full disk a delete, which makes room, goes on without.
+      if (!['ENOSPC', 'EDQUOT'].includes(errnoOf(error) ?? '')) throw error;
+    }
   }
 
   async downgrade(): Promise<void> {
     await this.handle.truncate(0);
-    if (!tryDowngradeLock(this.handle.fd))
+    const locks = await loadLocks();
+    if (!locks.tryDowngradeLock(this.handle.fd))
       throw new Error(`lost the lock "${this.path}" while downgrading it`);
   }
 
@@ -124,6 +130,11 @@ class HeldLock implements Lock {
     }
     await this.handle.close();
   }
+}
+
+/** Loaded with the first lock: a list takes none. */
+async function loadLocks() {
+  return (await import('fs-native-extensions')).default;
 }
 
 async function openLockFile(path: string, create: boolean): Promise<FileHandle | undefined> {

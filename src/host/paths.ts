@@ -12,10 +12,15 @@ import { join } from 'node:path';
  *                       <sha1>_<GiB>.json     its record
  *       instances/instance-0000000c/
  *         disk                                qcow2 overlay (raw with --no-cow)
+ *         disk.seed                           what the guest is told of itself (guest/seed/)
+ *         known_hosts                         the guest's host keys
  *         console.log                         what the serial console printed
  *         domain.xml                          the domain as libvirt keeps it
  *         instance.json                       the record
  *       instances/counter.json                the last number given out
+ *       keys/id_ed25519, id_ed25519.pub       made for a user who has no key of their own
+ *       vagrant-key                           Vagrant's published key, for guests of its boxes
+ *       ssh/config, connect                   for plain ssh: every instance by its name
  *       locks/                                kernel locks; a file here means nothing by itself
  *
  * Half-made files are called `.<name>.<maker>.tmp` and lie beside their destination (see maker.ts).
@@ -29,6 +34,9 @@ export interface HomePaths {
   readonly flavorsFile: string;
   readonly catalogueFile: string;
   readonly counterFile: string;
+  readonly keys: string;
+  readonly vagrantKey: string;
+  readonly ssh: string;
   image(id: string): ImagePaths;
   base(name: string): BasePaths;
   instance(domainName: string): InstancePaths;
@@ -49,6 +57,8 @@ interface BasePaths {
 export interface InstancePaths {
   readonly directory: string;
   readonly disk: string;
+  readonly seed: string;
+  readonly knownHosts: string;
   readonly consoleLog: string;
   readonly domainXml: string;
   readonly record: string;
@@ -68,6 +78,9 @@ export function homePaths(root: string): HomePaths {
     flavorsFile: join(root, 'flavors.json'),
     catalogueFile: join(root, 'catalogue.json'),
     counterFile: join(instances, 'counter.json'),
+    keys: join(root, 'keys'),
+    vagrantKey: join(root, 'vagrant-key'),
+    ssh: join(root, 'ssh'),
     image: (id) => {
       const directory = join(images, id);
       return {
@@ -87,6 +100,8 @@ export function instancePaths(directory: string): InstancePaths {
   return {
     directory,
     disk: join(directory, 'disk'),
+    seed: join(directory, 'disk.seed'),
+    knownHosts: join(directory, 'known_hosts'),
     consoleLog: join(directory, 'console.log'),
     domainXml: join(directory, 'domain.xml'),
     record: join(directory, 'instance.json'),

@@ -15,7 +15,9 @@ export type WorkEvent =
     }
   | { readonly type: 'step-done'; readonly step: string; readonly message: string }
   | { readonly type: 'step-failed'; readonly step: string; readonly message: string }
-  | { readonly type: 'notice'; readonly message: string };
+  | { readonly type: 'notice'; readonly message: string }
+  /** Work that is too small to be shown while it runs, once it has ended; see timings.ts. */
+  | { readonly type: 'span'; readonly name: string; readonly startMs: number; readonly endMs: number };
 
 /** How a caller follows and ends long work. Both are optional: a program may just await the result. */
 export interface Work {
@@ -59,5 +61,15 @@ export async function runStep<T>(
   } catch (error) {
     work.onEvent?.({ type: 'step-failed', step, message });
     throw error;
+  }
+}
+
+/** Runs what is no step of its own, and tells how long it took. */
+export async function timed<T>(work: Work, name: string, run: () => Promise<T>): Promise<T> {
+  const startMs = performance.now();
+  try {
+    return await run();
+  } finally {
+    work.onEvent?.({ type: 'span', name, startMs, endMs: performance.now() });
   }
 }

@@ -26,6 +26,7 @@ import { inspectStranger } from './inspect-stranger.js';
 import { checkDigests, describeExpected, describeTaken, provenance } from './provenance.js';
 import { takeIn } from './take-in.js';
 import type { TakenFile } from './taken-file.js';
+import { boxProperties } from './unpack/box.js';
 import { expectedDigests, type ExpectedDigest, type Verification } from './trust/verification.js';
 
 export interface ImportRequest {
@@ -34,6 +35,8 @@ export interface ImportRequest {
   /** Refused when the header says otherwise. */
   readonly format?: DiskFormat | undefined;
   readonly id?: string | undefined;
+  /** The name in its metadata.json of a Vagrant box's disk; by default its first. */
+  readonly boxDisk?: string | undefined;
   readonly properties?: Readonly<Record<string, string>> | undefined;
   readonly minDiskGib?: number | undefined;
   readonly minRamMib?: number | undefined;
@@ -77,7 +80,7 @@ export async function importImage(
   try {
     const expected = await readExpected(request, source, tools, join(building, 'signature'), work);
     const incoming = join(building, 'incoming');
-    const taken = await readSource(source, incoming, home, expected, work);
+    const taken = await readSource(source, incoming, home, { expected, boxDisk: request.boxDisk }, work);
     if (source.isRemote && expected.length === 0) {
       const message = `nothing vouches for "${source.displayName}": no digest, checksums or signature were given`;
       work.onEvent?.({ type: 'notice', message });
@@ -105,7 +108,7 @@ export async function importImage(
       sha256: taken.stored.sha256,
       minDiskGib: request.minDiskGib ?? 0,
       minRamMib: request.minRamMib ?? 0,
-      properties: { ...request.properties },
+      properties: { ...(taken.isBox ? boxProperties : {}), ...request.properties },
       source: source.origin,
       ...provenance(taken, expected, source.isRemote),
       ...(request.catalogue === undefined ? {} : { catalogue: request.catalogue }),
@@ -148,7 +151,10 @@ async function readSource(
   source: OpenSource,
   target: string,
   home: HomePaths,
-  expected: readonly ExpectedDigest[],
+  {
+    expected,
+    boxDisk,
+  }: { readonly expected: readonly ExpectedDigest[]; readonly boxDisk: string | undefined },
   work: Work,
 ): Promise<TakenFile> {
   return await runStep(
@@ -159,6 +165,7 @@ async function readSource(
       const taken = await takeIn(source, target, {
         directory: home.images,
         algorithms: expected.map(({ algorithm }) => algorithm),
+        boxDisk,
         work,
         progress,
       });

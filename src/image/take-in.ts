@@ -10,7 +10,7 @@ import { interruptible } from './interruptible.js';
 import { guardSpace } from './space-guard.js';
 import { copySparse } from './sparse-copy.js';
 import type { TakeInOptions, TakenFile } from './taken-file.js';
-import { Box } from './unpack/box.js';
+import { Box, OtherDiskMeant } from './unpack/box.js';
 import { ChunkReader } from './unpack/chunk-reader.js';
 import { decompress, detectCompression, headLength } from './unpack/compression.js';
 import { isTarHeader } from './unpack/tar-header.js';
@@ -28,6 +28,7 @@ const maximumBytes = 64 * 1024 ** 4;
 export async function takeIn(source: OpenSource, target: string, options: TakeInOptions): Promise<TakenFile> {
   const cloned = await tryClone(source, target, options);
   if (cloned !== undefined) return cloned;
+  let { boxDisk } = options;
   for (let restarts = 0; ; restarts += 1) {
     // Ends what still waits for the source when a later stage fails.
     const closing = new AbortController();
@@ -37,10 +38,15 @@ export async function takeIn(source: OpenSource, target: string, options: TakeIn
         source,
         target,
         signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]),
-        options,
+        { ...options, boxDisk },
       );
     } catch (error) {
       if (!(error instanceof RestartNeeded)) throw error;
+      if (error instanceof OtherDiskMeant) {
+        // Standard input comes only once.
+        if (!source.isRemote && source.file === undefined) throw error.refusal;
+        boxDisk = error.disk;
+      }
       if (restarts === maximumRestarts) {
         throw new LaunchError(
           'DOWNLOAD_FAILED',
@@ -88,7 +94,15 @@ async function readOnce(
     compression === undefined
       ? reader
       : new ChunkReader(decompress(reader.remaining(), compression, { displayName, signal }));
-  const box = isTarHeader(await content.peek(headLength)) ? new Box(content, displayName) : undefined;
+  const box = isTarHeader(await content.peek(headLength))
+    ? new Box(content, displayName, options.boxDisk)
+    : undefined;
+  if (options.boxDisk !== undefined && box === undefined) {
+    throw new LaunchError(
+      'ARGUMENT_INVALID',
+      `"${displayName}" is no Vagrant box, so it has no disks to choose from`,
+    );
+  }
   if (compression === undefined && box === undefined && source.file !== undefined) {
     await checkFreeSpace(options.directory, source.file.allocatedBytes, 'import the image');
   }
@@ -98,6 +112,7 @@ async function readOnce(
     checkInterrupted(options.work);
     if (!isSame) stored.add(chunk);
   });
+  if (box !== undefined) tellOtherDisks(source, box.otherDisks, options);
   const cameResult = came.result();
   return {
     came: cameResult,
@@ -107,6 +122,13 @@ async function readOnce(
     reflinked: false,
     declaredFormat: box?.declaredFormat,
   };
+}
+
+function tellOtherDisks(source: OpenSource, names: readonly string[], options: TakeInOptions): void {
+  if (names.length === 0) return;
+  const listed = names.map((name) => JSON.stringify(name)).join(', ');
+  const message = `"${source.displayName}" has more disks, which are not part of this image: ${listed}; each can be imported with --box-disk`;
+  options.work.onEvent?.({ type: 'notice', message });
 }
 
 async function writeSparse(

@@ -21,6 +21,8 @@ export interface TakeInOptions {
   /** Whose file system the target is on. */
   readonly directory: string;
   readonly algorithms: readonly DigestAlgorithm[];
+  /** Which disk of a box; by default its first. */
+  readonly boxDisk?: string | undefined;
   readonly work: Work;
   readonly progress: (message: string, doneBytes: number, totalBytes?: number) => void;
 }

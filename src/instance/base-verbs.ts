@@ -1,3 +1,4 @@
+import * as v from 'valibot';
 import type { BaseFormat } from '../disk/base-format.js';
 import {
   baseFormatOf,
@@ -103,6 +104,8 @@ export interface BaseFinding {
   /** Digests where they differ. */
   readonly expectedDigest: string | undefined;
   readonly foundDigest: string | undefined;
+  /** Which MiB differ, the first being 0; undefined where that is not known. */
+  readonly changedMib: readonly number[] | undefined;
 }
 
 /**
@@ -132,6 +135,7 @@ async function verifyOne(host: Host, report: BaseReport, maker: Maker, work: Wor
     problem,
     expectedDigest: textOf(details['expectedDigest']),
     foundDigest: textOf(details['foundDigest']),
+    changedMib: v.is(v.array(v.number()), details['changedMib']) ? details['changedMib'] : undefined,
   });
   if (report.problem !== undefined) return finding(report.problem);
   const { image } = report;

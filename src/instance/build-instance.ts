@@ -21,10 +21,12 @@ import { instancePaths } from '../host/paths.js';
 import { renderRecord } from '../host/record.js';
 import { fileSystemError } from '../host/system-error.js';
 import { formatBytes } from '../host/units.js';
-import { checkInterrupted, runStep, type Work } from '../host/work.js';
+import { checkInterrupted, runStep, timed, type Work } from '../host/work.js';
 import { forgetDomain } from './forget-domain.js';
 import { domainSpec, newRecord } from './instance-domain.js';
 import type { InstanceRecord } from './instance-record.js';
+import { keepAddresses, onFreePorts, withInterfaces } from './launch-networks.js';
+import { writeSeed, type SeedDraft } from './launch-seed.js';
 import type { Host } from './open-host.js';
 import type { LaunchPlan } from './plan-launch.js';
 import type { UndoStack } from './undo.js';
@@ -43,6 +45,7 @@ export interface Building {
   readonly plan: LaunchPlan;
   readonly number: number;
   readonly template: Template;
+  readonly seed: SeedDraft | undefined;
   readonly undo: UndoStack;
   readonly work: Work;
 }
@@ -127,41 +130,64 @@ async function makeInstanceDirectory(building: Building, ensured: EnsuredBase): 
     () => createRootDisk(temporary, paths.disk, request, host, work),
     (made) => `${plan.domainName}/disk, ${made}, ${formatBytes(plan.disk.virtualSizeBytes)}`,
   );
-  const record = newRecord(plan, {
-    number: building.number,
-    format,
-    base: plan.disk.kind === 'overlay' ? ensured.base.name : null,
-    createdAt: host.now(),
-    maker: maker.token,
+  await makeSeed(building, paths.seed);
+  const { number } = building;
+  return await withInterfaces(host, { interfaces: plan.interfaces, number }, work, async (interfaces) => {
+    const record = newRecord(
+      { ...plan, interfaces },
+      {
+        number,
+        format,
+        base: plan.disk.kind === 'overlay' ? ensured.base.name : null,
+        createdAt: host.now(),
+        maker: maker.token,
+      },
+    );
+    await writeFileAtomic(paths.record, renderRecord(record), maker);
+    await rename(temporary, directory).catch((error: unknown) => {
+      throw fileSystemError('make the directory', directory, error);
+    });
+    await syncDirectory(host.home.instances);
+    return record;
   });
-  await writeFileAtomic(paths.record, renderRecord(record), maker);
-  await rename(temporary, directory).catch((error: unknown) => {
-    throw fileSystemError('make the directory', directory, error);
-  });
-  await syncDirectory(host.home.instances);
-  return record;
+}
+
+async function makeSeed({ host, seed, plan, work }: Building, path: string): Promise<void> {
+  if (seed === undefined || plan.seed === undefined) return;
+  const { kind, hostname } = plan.seed;
+  await runStep(
+    work,
+    'seed',
+    `making ${plan.domainName}/disk.seed`,
+    () => writeSeed(path, { draft: seed, plan, date: host.now() }),
+    () => `${plan.domainName}/disk.seed, ${kind}, host name ${hostname}`,
+  );
 }
 
 async function defineAndStart(building: Building, record: InstanceRecord): Promise<InstanceRecord> {
   const { host, plan, undo, work } = building;
   const cacheMode = (await supportsDirectIo(host.home.instances, building.maker)) ? 'none' : 'writeback';
+  await keepAddresses(host, record, undo, work);
   undo.push(`the domain ${plan.domainName}`, () => forgetDomain(host.hypervisor, record.uuid));
   const modes = cpuModesToTry(plan.virtType);
   for (const [index, cpuMode] of modes.entries()) {
     try {
-      const defined = await define(building, record, cpuMode, cacheMode);
-      await runStep(
-        work,
-        'running',
-        `starting ${plan.domainName}`,
-        async () => {
-          const before = performance.now();
-          await host.hypervisor.startDomain(record.uuid);
-          return performance.now() - before;
-        },
-        (milliseconds) => `${(milliseconds / 1000).toFixed(1)} s`,
-      );
-      return defined;
+      const launch = { record, planned: plan.interfaces, maker: building.maker };
+      return await onFreePorts(host, launch, work, async (settled) => {
+        const defined = await define(building, settled, cpuMode, cacheMode);
+        await runStep(
+          work,
+          'running',
+          `starting ${plan.domainName}`,
+          async () => {
+            const before = performance.now();
+            await host.hypervisor.startDomain(record.uuid);
+            return performance.now() - before;
+          },
+          (milliseconds) => `${(milliseconds / 1000).toFixed(1)} s`,
+        );
+        return defined;
+      });
     } catch (error) {
       const next = modes[index + 1];
       if (next === undefined || !isCpuModelFailure(error)) throw error;
@@ -189,7 +215,8 @@ async function define(
     `defining ${plan.domainName}`,
     async () => {
       const spec = domainSpec(host, { ...record, cpuMode }, cpuMode, cacheMode);
-      await host.hypervisor.defineDomain(renderDomain(building.template.xml, spec));
+      const xml = await timed(work, 'render', async () => renderDomain(building.template.xml, spec));
+      await timed(work, 'define', () => host.hypervisor.defineDomain(xml));
       const kept = await host.hypervisor.readDomainXml(record.uuid, { inactive: true });
       const defined = { ...record, cpuMode, machineType: parseDomain(kept).machineType ?? null };
       await writeFile(paths.domainXml, kept);

@@ -7,9 +7,10 @@ import { asMaker } from '../host/maker.js';
 import { checkInterrupted, runStep, type Work } from '../host/work.js';
 import type { DomainState } from '../libvirt/hypervisor.js';
 import { clearLeftovers } from './clear-leftovers.js';
-import { ensureNetwork } from './ensure-network.js';
+import { checkInterfaces, startOnPorts } from './launch-networks.js';
 import { getInstance } from './find-instance.js';
 import { isActive } from './forget-domain.js';
+import { checkSeed } from './show-seed.js';
 import { withInstanceLock } from './instance-lock.js';
 import type { InstanceRecord } from './instance-record.js';
 import type { Host } from './open-host.js';
@@ -38,13 +39,13 @@ export async function startInstance(
       throw wrongState(instance, state, 'start', `launch resume ${instance.domainName}`);
     if (state !== undefined && isActive(state)) return { instance, domainState: state, changed: false };
     await checkDisk(host, instance, work);
-    if (instance.network !== null) await ensureNetwork(host.hypervisor, instance.network.name, work);
+    await checkInterfaces(host, instance, work);
     if (state === undefined) await defineAgain(host, instance);
     await runStep(
       work,
       'running',
       `starting ${instance.domainName}`,
-      () => host.hypervisor.startDomain(instance.uuid),
+      () => startOnPorts(host, instance),
       () => instance.domainName,
     );
     return { instance, domainState: await getState(host, instance), changed: true };
@@ -116,7 +117,7 @@ export async function rebootInstance(
       // Before the plug is pulled: what cannot start again had better run on.
       await checkDisk(host, instance, work);
       await host.hypervisor.destroyDomain(instance.uuid);
-      await host.hypervisor.startDomain(instance.uuid);
+      await startOnPorts(host, instance);
     } else {
       await host.hypervisor.rebootDomain(instance.uuid);
     }
@@ -203,6 +204,7 @@ async function checkDisk(host: Host, instance: InstanceRecord, work: Work): Prom
       },
     );
   }
+  await checkSeed(host, instance);
   if (instance.disk.base === null) return;
   const base = await findBase(host.home, instance.disk.base);
   if (base === undefined) {

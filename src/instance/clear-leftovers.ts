@@ -4,6 +4,7 @@ import { LaunchError } from '../host/launch-error.js';
 import { tryTakeLock } from '../host/lock.js';
 import { listTemporaryPaths, takeGoneMakers } from '../host/maker.js';
 import type { Work } from '../host/work.js';
+import { releaseAddresses } from './dhcp-reservations.js';
 import { forgetDomain } from './forget-domain.js';
 import { findRecordIn, listInstanceRecords } from './instance-record.js';
 import type { Host } from './open-host.js';
@@ -47,6 +48,7 @@ async function clearInstancesOf(host: Host, token: string): Promise<readonly str
   const cleared: string[] = [];
   for (const record of records.filter((candidate) => candidate.maker === token)) {
     await forgetDomain(host.hypervisor, record.uuid);
+    await releaseAddresses(host.hypervisor, record.interfaces);
     await removeTree(host.home.instance(record.domainName).directory);
     cleared.push(`instance ${record.domainName}`);
   }
@@ -73,7 +75,10 @@ async function clearFilesOf(host: Host, token: string): Promise<readonly string[
     for (const path of await listTemporaryPaths(directory, token).catch(() => [])) {
       // A delete that was cut short has renamed the directory already, but perhaps not undefined the domain.
       const record = await findRecordIn(path).catch(() => undefined);
-      if (record !== undefined) await forgetDomain(host.hypervisor, record.uuid);
+      if (record !== undefined) {
+        await forgetDomain(host.hypervisor, record.uuid);
+        await releaseAddresses(host.hypervisor, record.interfaces);
+      }
       await removeTree(path);
       cleared.push(path);
     }

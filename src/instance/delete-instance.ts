@@ -6,12 +6,14 @@ import { asMaker } from '../host/maker.js';
 import { fileSystemError } from '../host/system-error.js';
 import { runStep, type Work } from '../host/work.js';
 import { clearLeftovers } from './clear-leftovers.js';
+import { releaseAddresses } from './dhcp-reservations.js';
 import { findInstance, instanceNotFound } from './find-instance.js';
 import { forgetDomain } from './forget-domain.js';
 import { withInstanceLock } from './instance-lock.js';
 import { lastNumber } from './instance-number.js';
 import { findRecordIn } from './instance-record.js';
 import type { Host } from './open-host.js';
+import { refreshSshConfig } from './ssh-config-file.js';
 
 export interface DeletedInstance {
   readonly domainName: string;
@@ -51,6 +53,7 @@ export async function deleteInstance(
       () => removeInstance(host, domainName, directory),
       () => domainName,
     );
+    await refreshSshConfig(host, work);
     return { domainName, deleted: true };
   });
 }
@@ -61,6 +64,7 @@ async function removeInstance(host: Host, domainName: string, directory: string)
   const base = record?.disk.base;
   await asMaker(host.home, async (maker) => {
     if (uuid !== undefined) await forgetDomain(host.hypervisor, uuid);
+    if (record !== undefined) await releaseAddresses(host.hypervisor, record.interfaces);
     // As long as the record points at the base, nobody removes it.
     if (typeof base === 'string') await markUsed(host.home, base, host.now());
     // Under a temporary name a removal that is cut short is finished by the next command.

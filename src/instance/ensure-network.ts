@@ -1,6 +1,6 @@
 import { LaunchError } from '../host/launch-error.js';
 import { runStep, type Work } from '../host/work.js';
-import type { Hypervisor } from '../libvirt/hypervisor.js';
+import { isSession, type Hypervisor } from '../libvirt/hypervisor.js';
 
 /**
  * Starts a network of libvirt that is not active. It stays so: other guests may have come by then.
@@ -14,8 +14,8 @@ export async function ensureNetwork(hypervisor: Hypervisor, name: string, work: 
     throw new LaunchError('NETWORK_NOT_FOUND', `there is no network ${JSON.stringify(name)} in libvirt`, {
       hint: [
         names.length === 0 ? 'libvirt has none' : `there are: ${names.join(', ')}`,
-        'without one:  --network none',
-        ...(name === 'default'
+        "without libvirt's networks:  --network user    without any:  --network none",
+        ...(name === 'default' && !isSession(hypervisor.uri)
           ? ['make the default one:  apt-get install libvirt-daemon-config-network']
           : []),
       ].join('\n'),

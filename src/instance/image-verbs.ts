@@ -1,19 +1,13 @@
-import { open, rename } from 'node:fs/promises';
-import { createReadStream } from 'node:fs';
-import { dirname, resolve } from 'node:path';
 import { listBases, listBaseNames, type BaseRecord } from '../disk/base-record.js';
 import { removeBase } from '../disk/remove-base.js';
-import { fileExists, findFileStat, removeTree } from '../host/files.js';
-import { checkFreeSpace, tryReflink } from '../host/file-system.js';
+import { findFileStat } from '../host/files.js';
 import { LaunchError } from '../host/launch-error.js';
 import { asMaker, type Maker } from '../host/maker.js';
 import { isUuid } from '../host/names.js';
-import { fileSystemError } from '../host/system-error.js';
-import { checkInterrupted, runStep, type Work } from '../host/work.js';
+import type { Work } from '../host/work.js';
 import { importImage, type ImportRequest } from '../image/import-image.js';
 import type { ImageRecord } from '../image/image-record.js';
 import { getImage, listImages, removeImage as removeStoredImage, renameImage } from '../image/image-store.js';
-import { copySparse } from '../image/sparse-copy.js';
 import { verifyImage } from '../image/verify-image.js';
 import { readFileUsers, realPathOf } from './base-users.js';
 import { clearLeftovers } from './clear-leftovers.js';
@@ -147,78 +141,4 @@ export async function verifyStoredImage(
       details: { expected: image.sha256, found: sha256 },
     },
   );
-}
-
-export interface ExportedImage {
-  readonly image: ImageRecord;
-  readonly path: string;
-}
-
-/**
- * Writes the file as it was imported to a path that does not exist yet.
- *
- * @throws LaunchError FILE_SYSTEM when the path exists, DISK_FULL, PERMISSION_DENIED
- */
-export async function exportImage(
-  host: Host,
-  reference: string,
-  target: string,
-  work: Work = {},
-): Promise<ExportedImage> {
-  const image = await getImage(host.home, reference);
-  const path = resolve(target);
-  if (await fileExists(path)) {
-    throw new LaunchError('FILE_SYSTEM', `cannot export to "${path}": it exists already`, {
-      hint: 'choose another name, or remove it first',
-      details: { path },
-    });
-  }
-  const source = host.home.image(image.id).file(image.format);
-  await asMaker(host.home, async (maker) => {
-    const temporary = maker.temporaryPath(path);
-    try {
-      const found = await findFileStat(source);
-      await checkFreeSpace(dirname(path), found?.allocatedBytes ?? 0, 'export the image');
-      await runStep(
-        work,
-        'exported',
-        `writing ${path}`,
-        (progress) =>
-          copyOrClone(source, temporary, (doneBytes) => {
-            checkInterrupted(work);
-            progress(`writing ${path}`, doneBytes, image.sizeBytes);
-          }),
-        () => path,
-      );
-      await rename(temporary, path);
-    } catch (error) {
-      await removeTree(temporary);
-      throw fileSystemError('export to', path, error);
-    }
-  });
-  return { image, path };
-}
-
-/** Shares blocks where the file system can; a copy leaves zeros out, as the import did. */
-async function copyOrClone(
-  source: string,
-  target: string,
-  onProgress: (doneBytes: number) => void,
-): Promise<void> {
-  if (await tryReflink(source, target)) return;
-  const handle = await open(target, 'wx', 0o444);
-  try {
-    const content = createReadStream(source, { highWaterMark: 1024 * 1024 });
-    await copySparse(content as AsyncIterable<Uint8Array>, handle, (_chunk, doneBytes) => {
-      onProgress(doneBytes);
-    });
-  } finally {
-    await handle.close();
-  }
-}
-
-/** The file as it was imported, as a stream. */
-export async function streamImage(host: Host, reference: string): Promise<AsyncIterable<Uint8Array>> {
-  const image = await getImage(host.home, reference);
-  return createReadStream(host.home.image(image.id).file(image.format), { highWaterMark: 1024 * 1024 });
 }

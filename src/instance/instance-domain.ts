@@ -34,7 +34,10 @@ export function newRecord(plan: LaunchPlan, made: MadeInstance): InstanceRecord 
       base: made.base,
       preallocation: plan.disk.preallocation ?? null,
     },
-    network: plan.network ?? null,
+    interfaces: plan.interfaces,
+    seed: plan.seed ?? null,
+    login: plan.login,
+    timings: [],
     maker: made.maker,
   };
 }
@@ -47,6 +50,7 @@ export function domainSpec(
   cacheMode: 'none' | 'writeback',
 ): DomainSpec {
   const paths = host.home.instance(record.domainName);
+  const { seed } = record;
   return {
     name: record.domainName,
     uuid: record.uuid,
@@ -56,7 +60,8 @@ export function domainSpec(
     vcpus: record.flavor.vcpus,
     machineType: record.machineType ?? undefined,
     rootDisk: { path: paths.disk, driverType: record.disk.format, cacheMode },
-    network: record.network ?? undefined,
+    seed: seed === null ? undefined : { path: paths.seed, kind: seed.kind, needsNetwork: seed.needsNetwork },
+    interfaces: record.interfaces,
     consoleLogPath: paths.consoleLog,
     metadata: {
       displayName: record.displayName,

@@ -5,6 +5,7 @@ import { instancePaths, type HomePaths } from '../host/paths.js';
 import { readRecord, wholeNumber } from '../host/record.js';
 import { flavorSchema } from '../flavor/flavor.js';
 import { diskFormats } from '../qemu-img/disk-format.js';
+import { interfaceSchema } from './interface-record.js';
 
 /** What was asked for and what was made of it. What runs, only libvirt knows. */
 const instanceRecordSchema = v.strictObject({
@@ -34,7 +35,41 @@ const instanceRecordSchema = v.strictObject({
     base: v.nullable(v.string()),
     preallocation: v.nullable(v.picklist(['metadata', 'falloc', 'full'])),
   }),
-  network: v.nullable(v.strictObject({ name: v.string(), macAddress: v.string() })),
+  /** In the order in which the guest meets them. */
+  interfaces: v.pipe(v.array(interfaceSchema), v.readonly()),
+  /** What tells the guest who it is; null: nothing does. */
+  seed: v.optional(
+    v.nullable(
+      v.strictObject({
+        kind: v.picklist(['nocloud', 'config-drive']),
+        hostname: v.string(),
+        /** cloud-init reads the user-data when the network is up; otherwise before. */
+        needsNetwork: v.boolean(),
+      }),
+    ),
+    null,
+  ),
+  login: v.optional(
+    v.strictObject({
+      /** Null: not known. */
+      user: v.nullable(v.string()),
+      /** Absolute path of the private key to log in with; null: ssh's own choice. */
+      identityFile: v.nullable(v.string()),
+    }),
+    { user: null, identityFile: null },
+  ),
+  /** When each piece of the launch began and how long it took (host/timings.ts). */
+  timings: v.pipe(
+    v.array(
+      v.strictObject({
+        name: v.string(),
+        startMs: v.number(),
+        lengthMs: v.number(),
+        outcome: v.picklist(['done', 'failed', 'running']),
+      }),
+    ),
+    v.readonly(),
+  ),
   /** Token of the launch that is still at work (see host/maker.ts); null when it is done. */
   maker: v.nullable(v.string()),
 });

@@ -1,9 +1,12 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { loadTemplate, type Template } from '../domain/template.js';
 import { chooseBaseFormat } from '../disk/probe-storage.js';
 import { getFlavor } from '../flavor/flavor-store.js';
-import type { Work } from '../host/work.js';
+import { timed, type Work } from '../host/work.js';
 import type { ImageRecord } from '../image/image-record.js';
+import { boxKeyFile } from './box-login.js';
+import { defaultNetworkOf, macAddressOf } from './launch-networks.js';
+import { draftSeed, type SeedDraft } from './launch-seed.js';
 import type { Host } from './open-host.js';
 import { planLaunch, type LaunchPlan, type LaunchRequest } from './plan-launch.js';
 import { chooseVirtType, readKvmFacts } from './virt-type.js';
@@ -13,6 +16,7 @@ const defaultFlavor = 'm1.small';
 /** All facts of a launch but the number, which is given out only when nothing can be refused any more. */
 export interface LaunchDraft {
   readonly template: Template;
+  readonly seed: SeedDraft | undefined;
   plan(domainName: string): LaunchPlan;
 }
 
@@ -31,7 +35,10 @@ export async function draftLaunch(
   const template = await loadTemplate(request.template ?? 'linux', {
     templatesDirectory: host.templatesDirectory,
   });
-  const image = await findImage();
+  const seed = await timed(work, 'read what the seed is made of', () =>
+    draftSeed(host, request.seed ?? {}, work),
+  );
+  const image = await timed(work, 'find the image', findImage);
   const kvm = await readKvmFacts();
   if (kvm.rootOnly) {
     work.onEvent?.({
@@ -49,20 +56,26 @@ export async function draftLaunch(
   }
   const baseFormat = request.baseFormat ?? (await chooseBaseFormat(host.home.bases));
   const uuid = randomUUID();
-  const macAddress = newMacAddress();
+  const defaultNetwork = defaultNetworkOf(host.hypervisor.uri);
+  const keyFile = boxKeyFile(host.home, image, request.seed);
+  const macAddresses = (request.networks ?? [defaultNetwork]).map((one) => macAddressOf(host, one));
   return {
     template,
+    seed,
     plan: (domainName) =>
       planLaunch(
         { ...request, baseFormat },
-        { image, flavor, virtType: chosen.virtType, domainName, uuid, macAddress },
+        {
+          image,
+          flavor,
+          seed: seed?.facts,
+          boxKeyFile: keyFile,
+          virtType: chosen.virtType,
+          domainName,
+          uuid,
+          macAddresses,
+          defaultNetwork,
+        },
       ),
   };
-}
-
-/** In QEMU's range, as libvirt makes them. */
-function newMacAddress(): string {
-  return ['52', '54', '00', ...[...randomBytes(3)].map((byte) => byte.toString(16).padStart(2, '0'))].join(
-    ':',
-  );
 }

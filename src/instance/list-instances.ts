@@ -4,6 +4,7 @@ import type { DomainState, NetworkLease } from '../libvirt/hypervisor.js';
 import { clearLeftovers } from './clear-leftovers.js';
 import { isActive } from './forget-domain.js';
 import { listInstanceRecords, type InstanceRecord } from './instance-record.js';
+import { networksOf } from './launch-networks.js';
 import type { Host } from './open-host.js';
 
 /** Nova's words for what an instance is doing. */
@@ -59,8 +60,6 @@ async function viewOf(
   leases: ReadonlyMap<string, readonly NetworkLease[]>,
 ): Promise<InstanceView> {
   const problems = await problemsOf(host, record, domainState);
-  const { network } = record;
-  const found = leases.get(network?.name ?? '') ?? [];
   const active = domainState !== undefined && isActive(domainState);
   return {
     domainName: record.domainName,
@@ -68,12 +67,20 @@ async function viewOf(
     domainState,
     problems,
     record,
-    addresses: active
-      ? found
-          .filter((lease) => lease.macAddress === network?.macAddress)
-          .map((lease) => ({ network: network?.name ?? '', address: lease.address }))
-      : [],
+    addresses: active ? addressesOf(record, leases) : [],
   };
+}
+
+/** In the order of the interfaces. */
+function addressesOf(
+  record: InstanceRecord,
+  leases: ReadonlyMap<string, readonly NetworkLease[]>,
+): InstanceView['addresses'] {
+  return record.interfaces.flatMap((one) => {
+    if (one.kind !== 'network') return [];
+    const found = (leases.get(one.network) ?? []).filter(({ macAddress }) => macAddress === one.macAddress);
+    return found.map(({ address }) => ({ network: one.network, address }));
+  });
 }
 
 async function problemsOf(
@@ -115,7 +122,7 @@ async function readLeases(
   host: Host,
   records: readonly InstanceRecord[],
 ): Promise<ReadonlyMap<string, readonly NetworkLease[]>> {
-  const names = new Set(records.flatMap((record) => (record.network === null ? [] : [record.network.name])));
+  const names = new Set(records.flatMap((record) => networksOf(record.interfaces)));
   return new Map(
     await Promise.all(
       [...names].map(async (name): Promise<[string, readonly NetworkLease[]]> => {

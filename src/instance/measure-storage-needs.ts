@@ -1,4 +1,4 @@
-import { findBase } from '../disk/base-record.js';
+import { findServingBase } from '../disk/ensure-base.js';
 import { forecastBytes, planStorage, type StorageFacts, type StoragePlan } from '../disk/plan-storage.js';
 import { probeStorage } from '../disk/probe-storage.js';
 import { checkFreeSpace } from '../host/file-system.js';
@@ -35,20 +35,23 @@ export async function checkLaunchFits(
   work: Work = {},
 ): Promise<void> {
   const { home } = host;
-  const { file } = home.base(plan.baseName);
-  // A damaged record is ensureBase's to refuse.
-  const isThere = (await findBase(home, plan.baseName).catch(() => undefined)) !== undefined;
+  // A base of another size is as good as one of this: it is cloned, or used as it is. A damaged record is
+  // ensureBase's to refuse.
+  const serving = await findServingBase(home, plan.image, plan.baseName, plan.baseFormat).catch(
+    () => undefined,
+  );
   const preallocated = plan.disk.preallocation === 'falloc' || plan.disk.preallocation === 'full';
   await ensureDirectory(home.bases);
   // The common case asks nothing but how much is free: a launch on a base that is there is to be quick.
-  const quick = isThere && plan.disk.kind === 'overlay' && !preallocated;
+  const quick = serving !== undefined && plan.disk.kind === 'overlay' && !preallocated;
   const facts = quick ? { reflink: false, sparse: true } : await probeStorage(home.bases, maker);
-  const dataBytes = isThere
-    ? ((await findFileStat(file))?.allocatedBytes ?? 0)
-    : await measureImageData(host, plan, work);
+  const dataBytes =
+    serving === undefined
+      ? await measureImageData(host, plan, work)
+      : ((await findFileStat(home.base(serving.name).file))?.allocatedBytes ?? 0);
   const neededBytes = forecastBytes(
     {
-      newBaseBytes: isThere ? undefined : dataBytes,
+      newBaseBytes: serving === undefined ? dataBytes : undefined,
       diskKind: plan.disk.kind,
       baseDataBytes: dataBytes,
       virtualSizeBytes: plan.disk.virtualSizeBytes,
@@ -60,7 +63,7 @@ export async function checkLaunchFits(
   await checkFreeSpace(home.bases, neededBytes, `launch ${JSON.stringify(plan.image.name)}`);
 }
 
-/** What a base of the image will hold; nothing where a base of another size serves. */
+/** What a base of the image will hold. */
 async function measureImageData(host: Host, plan: LaunchPlan, work: Work): Promise<number> {
   const { image } = plan;
   const extents = await host.qemuImg.map(host.home.image(image.id).file(image.format), image.format, work);

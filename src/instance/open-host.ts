@@ -1,8 +1,8 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { systemCommandRunner, type CommandRunner } from '../host/command.js';
 import { LaunchError } from '../host/launch-error.js';
+import { packageDirectory } from '../host/package-directory.js';
 import { homePaths, type HomePaths } from '../host/paths.js';
 import { defaultFetching, type Fetching } from '../image/fetch/download.js';
 import type { Hypervisor } from '../libvirt/hypervisor.js';
@@ -20,6 +20,17 @@ export interface Host {
   readonly nameTemplate: NameTemplate;
   readonly templatesDirectory: string;
   readonly now: () => Date;
+  /** The person at work: undefined when a program is. */
+  readonly user: HostUser | undefined;
+}
+
+/** What of a person's own the verbs may use: their keys, their name. */
+export interface HostUser {
+  readonly name: string;
+  /** Where their ssh keys lie: `~/.ssh`. */
+  readonly sshDirectory: string;
+  /** The socket of their ssh agent (SSH_AUTH_SOCK); undefined without one. */
+  readonly sshAgentSocket: string | undefined;
 }
 
 export interface HostOptions {
@@ -34,6 +45,8 @@ export interface HostOptions {
   readonly runner?: CommandRunner;
   readonly fetching?: Partial<Fetching>;
   readonly now?: () => Date;
+  /** By default nobody: no keys but those of the home are used. */
+  readonly user?: HostUser | undefined;
 }
 
 /** Opens a home and a libvirt; nothing is touched, and no connection is made, before a verb needs it. */
@@ -50,8 +63,9 @@ export function openHost(options: HostOptions = {}): Host {
     qemuImg: new QemuImg(runner),
     fetching: { ...defaultFetching, ...options.fetching },
     nameTemplate: parseNameTemplate(options.instanceNameTemplate ?? 'instance-%08x'),
-    templatesDirectory: fileURLToPath(new URL('../../templates', import.meta.url)),
+    templatesDirectory: join(packageDirectory(), 'templates'),
     now: options.now ?? (() => new Date()),
+    user: options.user,
   };
 }
 

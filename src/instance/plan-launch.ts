@@ -1,4 +1,4 @@
-import type { VirtType } from '../domain/domain-spec.js';
+import type { DomainInterface, VirtType } from '../domain/domain-spec.js';
 import type { BaseFormat } from '../disk/base-format.js';
 import { baseName } from '../disk/base-record.js';
 import { checkFlavor, presetFlavors, type Flavor } from '../flavor/flavor.js';
@@ -7,10 +7,13 @@ import { checkName } from '../host/names.js';
 import { bytesPerGib, formatBytes } from '../host/units.js';
 import type { ImageRecord } from '../image/image-record.js';
 import type { Preallocation } from '../qemu-img/qemu-img.js';
+import { planSeed, type PlannedSeed, type SeedFacts, type SeedRequest } from './plan-seed.js';
+import { planInterfaces, type NetworkRequest, type PublishedPort } from './plan-interfaces.js';
 
 /** How long a launch waits before it calls the instance launched. */
 export type WaitFor =
-  { readonly kind: 'none' | 'running' } | { readonly kind: 'console'; readonly pattern: RegExp };
+  | { readonly kind: 'none' | 'running' | 'address' | 'ssh' | 'cloud-init' }
+  | { readonly kind: 'console'; readonly pattern: RegExp };
 
 export interface LaunchRequest {
   /** Id, name, or start of the id. */
@@ -22,8 +25,10 @@ export interface LaunchRequest {
   /** Root disk in GiB; 0 means the image's own size. */
   readonly diskGib?: number | undefined;
   readonly name?: string | undefined;
-  /** libvirt's name of a network, or null for none; `default` by default. */
-  readonly network?: string | null | undefined;
+  /** One interface each, in this order; by default `default` of libvirt's, for qemu:///session user networking. */
+  readonly networks?: readonly NetworkRequest[] | undefined;
+  /** Ports of this host that lead to the guest; for an interface of kind `user` only. */
+  readonly publish?: readonly PublishedPort[] | undefined;
   readonly template?: string | undefined;
   readonly virtType?: VirtType | 'auto' | undefined;
   /** false: the instance gets a raw copy instead of an overlay. */
@@ -31,9 +36,13 @@ export interface LaunchRequest {
   readonly preallocation?: Preallocation | undefined;
   /** What the base is kept as; by default what suits the file system, nearly always raw. */
   readonly baseFormat?: BaseFormat | undefined;
+  /** What the guest is told of itself; by default a NoCloud seed with the user's keys. */
+  readonly seed?: SeedRequest | undefined;
   readonly wait?: WaitFor | undefined;
-  /** How long to wait, in milliseconds. */
+  /** How long to wait, in milliseconds; five minutes by default. */
   readonly timeoutMs?: number | undefined;
+  /** A wait that fails undoes the launch; by default the guest is left as it is. */
+  readonly rollback?: boolean | undefined;
 }
 
 /** What a launch will do; made from facts without touching anything. Sizes in bytes. */
@@ -45,7 +54,9 @@ export interface LaunchPlan {
   readonly flavor: Flavor;
   readonly virtType: VirtType;
   readonly template: string;
-  readonly network: { readonly name: string; readonly macAddress: string } | undefined;
+  readonly interfaces: readonly DomainInterface[];
+  readonly seed: PlannedSeed | undefined;
+  readonly login: { readonly user: string | null; readonly identityFile: string | null };
   readonly baseName: string;
   readonly baseFormat: BaseFormat;
   readonly disk: {
@@ -61,7 +72,13 @@ export interface LaunchFacts {
   readonly virtType: VirtType;
   readonly domainName: string;
   readonly uuid: string;
-  readonly macAddress: string;
+  readonly seed: SeedFacts | undefined;
+  /** The key that guests of a Vagrant box are known to let in. */
+  readonly boxKeyFile?: string | undefined;
+  /** One for each interface that is not asked for with one of its own. */
+  readonly macAddresses: readonly string[];
+  /** What an instance gets when no network is asked for. */
+  readonly defaultNetwork: NetworkRequest;
 }
 
 /** @throws LaunchError FLAVOR_TOO_SMALL, FLAVOR_INVALID, NAME_INVALID, ARGUMENT_INVALID */
@@ -84,16 +101,21 @@ export function planLaunch(request: LaunchRequest, facts: LaunchFacts): LaunchPl
       },
     );
   }
-  const network = request.network === undefined ? 'default' : request.network;
+  const displayName = checkName('instance', request.name ?? facts.domainName);
   return {
     domainName: facts.domainName,
-    displayName: checkName('instance', request.name ?? facts.domainName),
+    displayName,
     uuid: facts.uuid,
     image,
     flavor,
     virtType: facts.virtType,
     template: request.template ?? 'linux',
-    network: network === null ? undefined : { name: network, macAddress: facts.macAddress },
+    interfaces: planInterfaces(request, facts),
+    seed: planSeed(facts.seed, displayName, facts.domainName),
+    login: {
+      user: facts.seed?.user ?? null,
+      identityFile: facts.boxKeyFile ?? facts.seed?.identityFile ?? null,
+    },
     baseName: baseName(image.id, flavor.diskGib, request.baseFormat),
     baseFormat: request.baseFormat ?? 'raw',
     disk: {

@@ -51,6 +51,12 @@ function hintFor(words: string): string | undefined {
   if (bridge !== undefined) {
     return `libvirt believes that its network is active, but the bridge ${bridge} is gone; restart the network:  virsh net-destroy default; virsh net-start default`;
   }
+  if (/bridge helper/i.test(words)) {
+    return "an unprivileged libvirt reaches a bridge through QEMU's helper, which root has to allow:  echo 'allow BRIDGE' >> /etc/qemu/bridge.conf; chmod u+s /usr/lib/qemu/qemu-bridge-helper";
+  }
+  if (/UNIX socket path '.*' too long/i.test(words)) {
+    return "libvirt keeps the guest agent's socket below your home directory, whose name is too long for that: launch with a template that has no <channel>  (launch template show linux)";
+  }
   if (/cannot allocate memory/i.test(words))
     return 'take a smaller flavor, or stop an instance:  launch list';
   if (/could not access kvm|kvm.*not (available|supported)/i.test(words)) {

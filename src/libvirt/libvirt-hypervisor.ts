@@ -1,7 +1,18 @@
 import type { Domain, DomainState as NativeState, Hypervisor as Connection } from '@unraid/libvirt';
 import type { CommandRunner } from '../host/command.js';
 import { LaunchError } from '../host/launch-error.js';
-import type { DomainState, DomainSummary, Hypervisor, NetworkLease, NetworkSummary } from './hypervisor.js';
+import type {
+  AgentRequest,
+  DhcpHost,
+  DhcpHostPlaces,
+  DomainState,
+  DomainSummary,
+  Hypervisor,
+  HypervisorVersions,
+  NetworkLease,
+  NetworkSettings,
+  NetworkSummary,
+} from './hypervisor.js';
 import { hypervisorError, unreachable } from './libvirt-error.js';
 import { Virsh } from './virsh.js';
 
@@ -108,12 +119,63 @@ export class LibvirtHypervisor implements Hypervisor {
     return await this.#virsh.listLeases(network);
   }
 
+  async readVersions(timeoutMs: number): Promise<HypervisorVersions> {
+    return await this.#virsh.readVersions(timeoutMs);
+  }
+
+  async readCapabilities(): Promise<string> {
+    return await this.#virsh.run('read the capabilities', ['capabilities']);
+  }
+
+  async readNetworkXml(name: string, options: { readonly inactive?: boolean } = {}): Promise<string> {
+    const inactive = options.inactive === true ? ['--inactive'] : [];
+    return await this.#virsh.run(`read the network "${name}"`, [
+      ...['net-dumpxml', '--network', name, ...inactive],
+    ]);
+  }
+
+  async addDhcpHost(network: string, host: DhcpHost, places: DhcpHostPlaces): Promise<void> {
+    await this.#virsh.updateDhcpHost('add', network, host, places);
+  }
+
+  async removeDhcpHost(network: string, host: DhcpHost, places: DhcpHostPlaces): Promise<void> {
+    await this.#virsh.updateDhcpHost('delete', network, host, places);
+  }
+
+  async readNetworkSettings(name: string): Promise<NetworkSettings> {
+    return await this.#virsh.readNetworkSettings(name);
+  }
+
+  async setNetworkAutostart(name: string): Promise<void> {
+    await this.#virsh.run(`mark the network "${name}" for autostart`, ['net-autostart', '--network', name]);
+  }
+
+  async defineNetwork(path: string): Promise<void> {
+    await this.#virsh.run('define the network', ['net-define', '--file', path]);
+  }
+
+  async restartNetworkDhcp(name: string): Promise<void> {
+    await this.#virsh.restartNetworkDhcp(name);
+  }
+
   async findVolumePath(pool: string, name: string): Promise<string | undefined> {
     return await this.#virsh.findVolumePath(pool, name);
   }
 
-  consoleCommand(domainName: string): readonly [string, ...string[]] {
-    return ['virsh', '--connect', this.uri, 'console', '--domain', domainName];
+  async askAgent(
+    uuid: string,
+    request: AgentRequest,
+    options: { readonly timeoutSeconds: number },
+  ): Promise<unknown> {
+    return await this.#virsh.askAgent(uuid, request, options);
+  }
+
+  consoleCommand(
+    domainName: string,
+    options: { readonly force?: boolean } = {},
+  ): readonly [string, ...string[]] {
+    const force = options.force === true ? ['--force'] : [];
+    return ['virsh', '--connect', this.uri, 'console', '--domain', domainName, ...force];
   }
 
   async close(): Promise<void> {

@@ -85,10 +85,12 @@ describe('a guest that boots, writes, stops, starts and is deleted', () => {
       }[];
     };
     const [disk] = inspection.disks;
-    expect((await virsh('domblklist', guest.domainName)).trim().split(/\s+/)).toEqual([
-      disk?.target,
-      disk?.source,
-    ]);
+    expect((await virsh('domblklist', guest.domainName)).trim().split(/\s+/)).toEqual(
+      inspection.disks.flatMap(({ target, source }) => [target, source]),
+    );
+    expect(inspection.disks[1]).toMatchObject({
+      ...{ target: 'vdb', source: `${guest.diskPath}.seed`, driverType: 'raw', driverTypeMatches: true },
+    });
     const xml = await virsh('dumpxml', guest.domainName);
     expect(xml).toContain(`<uuid>${inspection.domain.uuid}</uuid>`);
     expect(xml).toContain(`machine='${inspection.machineType}'`);
@@ -173,6 +175,9 @@ describe('a guest that boots, writes, stops, starts and is deleted', () => {
       'instances',
       'instances/_base',
       'instances/counter.json',
+      'keys',
+      'keys/id_ed25519',
+      'keys/id_ed25519.pub',
       'locks',
     ]);
   });

@@ -1,7 +1,13 @@
 import { chmod, open, rm, stat, utimes } from 'node:fs/promises';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
-import { baseName, findBase, findLastUse, writeBaseRecord } from '../../src/disk/base-record.js';
+import {
+  baseName,
+  findBase,
+  findLastUse,
+  writeBaseRecord,
+  type BaseRecord,
+} from '../../src/disk/base-record.js';
 import { digestRawDisk } from '../../src/disk/digest.js';
 import { asMaker } from '../../src/host/maker.js';
 import { getImage } from '../../src/image/image-store.js';
@@ -21,6 +27,7 @@ import {
   qemuImgInfo,
   type IntegrationHost,
 } from '../support/integration-host.js';
+import { mountFileSystem } from '../support/mounted-file-system.js';
 
 const request: LaunchRequest = { image: 'tiny', flavor: 'm1.tiny', virtType: 'qemu' };
 
@@ -105,8 +112,38 @@ describe('base verify', () => {
       ['tiny', false],
     ]);
     expect(findings[1]?.foundDigest).not.toBe(findings[1]?.expectedDigest);
+    expect(findings[1]?.changedMib).toEqual([1]);
+    expect(findings[1]?.problem).toMatch(
+      / is not what it was when it was made: 1 MiB of it differs \(MiB 1\)$/,
+    );
     await flipByte(path, mib);
     expect((await verifyBases(host, ['tiny'])).map(({ sound }) => sound)).toEqual([true]);
+  });
+
+  it('says which MiB differ, few or many, also of a clone', async () => {
+    const host = await openIntegrationHost({ directory: await mountFileSystem('xfs') });
+    await importTiny(host, { dataBytes: 16 * mib });
+    await prefetchBase(host, { image: 'tiny', flavor: 'm1.tiny' });
+    const { path, origin } = await prefetchBase(host, { image: 'tiny', flavor: 'm1.small' });
+    expect(origin).toBe('reflinked');
+    for (const index of [0, 2, 3, 4, 9, 11, 13, 1000]) await flipByte(path, index * mib + 5);
+    const [, clone] = await verifyBases(host, []);
+    expect(clone?.changedMib).toEqual([0, 2, 3, 4, 9, 11, 13, 1000]);
+    expect(clone?.problem).toMatch(/: 8 MiB of it differ \(MiB 0, 2 to 4, 9, 11, …\)$/);
+  });
+
+  it('a base of a record without chunks is sound, and has them then', async () => {
+    const host = await openIntegrationHost();
+    await importTiny(host);
+    const { name, path } = await prefetchBase(host, { image: 'tiny', flavor: 'm1.tiny' });
+    const { chunks, ...older } = (await findBase(host.home, name)) ?? {};
+    await asMaker(host.home, (maker) => writeBaseRecord(host.home, older as BaseRecord, maker));
+    await flipByte(path, mib);
+    const [changed] = await verifyBases(host, []);
+    expect([changed?.sound, changed?.changedMib]).toEqual([false, undefined]);
+    await flipByte(path, mib);
+    expect((await verifyBases(host, [])).map(({ sound }) => sound)).toEqual([true]);
+    expect((await findBase(host.home, name))?.chunks).toBe(chunks);
   });
 
   it('takes images and starts of names, and refuses what is neither', async () => {

@@ -329,7 +329,7 @@ describe('the catalogue', () => {
     const { host, mirror } = await open();
     const disk = await diskOf(host);
     await publish(mirror, disk);
-    const request = { image: 'tiny-1', network: null, virtType: 'qemu' as const, memoryMib: 64 };
+    const request = { image: 'tiny-1', networks: [], virtType: 'qemu' as const, memoryMib: 64 };
     await expectRefusal(launchInstance(host, { ...request, flavor: 'none' }), 'FLAVOR_NOT_FOUND');
     const error = await expectRefusal(previewLaunch(host, request), 'IMAGE_NOT_FOUND');
     expect(error.hint).toContain('launch image update tiny-1');

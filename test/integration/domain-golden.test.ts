@@ -90,7 +90,11 @@ describe('real libvirt', () => {
 
   it.each(documents)('writes $name with nothing lost', ({ spec }) => {
     const descriptions = dumps.map(parseDomain);
-    expect(descriptions.find(({ uuid }) => uuid === spec.uuid)).toMatchObject(describeSpec(spec));
+    // The test driver forgets what is for QEMU; hypervisor-contract.test.ts starts a domain with it.
+    const interfaces = spec.interfaces.filter(({ kind }) => kind !== 'user');
+    expect(descriptions.find(({ uuid }) => uuid === spec.uuid)).toMatchObject(
+      describeSpec({ ...spec, interfaces }),
+    );
   });
 });
 

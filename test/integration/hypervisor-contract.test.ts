@@ -1,9 +1,17 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { PortForward } from '../../src/domain/domain-spec.js';
+import { ensureChild, replaceText } from '../../src/domain/edit-xml.js';
 import { parseDomain } from '../../src/domain/parse-domain.js';
+import { parseCapabilities } from '../../src/instance/doctor/capabilities.js';
+import { parseNetwork } from '../../src/domain/parse-network.js';
+import { readXml } from '../../src/domain/read-xml.js';
+import { setInterfaces } from '../../src/domain/render-interfaces.js';
+import { writeXml } from '../../src/domain/write-xml.js';
 import { systemCommandRunner } from '../../src/host/command.js';
 import type { Hypervisor } from '../../src/libvirt/hypervisor.js';
 import { LibvirtHypervisor } from '../../src/libvirt/libvirt-hypervisor.js';
@@ -292,9 +300,132 @@ describe.each(subjects)('$name', (subject) => {
       }
     });
 
+    it('keeps addresses in a running network, in its definition, or in both', async () => {
+      const name = `hvc-${randomBytes(3).toString('hex')}`;
+      const subnet = `10.${97 + Math.floor(Math.random() * 30)}.${Math.floor(Math.random() * 256)}`;
+      const xml = `<network><name>${name}</name><bridge name="${name}"/><ip address="${subnet}.1" netmask="255.255.255.0"><dhcp><range start="${subnet}.100" end="${subnet}.120"/></dhcp></ip></network>`;
+      const target = open();
+      if (target instanceof FakeHypervisor) target.addNetwork(name, { active: false, xml });
+      else {
+        const file = join(await makeTemporaryDirectory(), 'network.xml');
+        await writeFile(file, xml);
+        await virsh('net-define', file);
+      }
+      const read = async (inactive: boolean) =>
+        parseNetwork(await target.readNetworkXml(name, { inactive })).dhcp?.hosts.map(
+          ({ macAddress, address }) => ({ macAddress, address }),
+        );
+      const [first, second] = [
+        { macAddress: '52:54:00:00:00:01', address: `${subnet}.50` },
+        { macAddress: '52:54:00:00:00:02', address: `${subnet}.51` },
+      ];
+      const both = { live: true, config: true };
+      try {
+        await expectRefusal(target.addDhcpHost(name, first, both), 'HYPERVISOR_FAILED');
+        await target.addDhcpHost(name, first, { live: false, config: true });
+        expect([await read(false), await read(true)]).toEqual([[first], [first]]);
+        await target.startNetwork(name);
+        await target.addDhcpHost(name, second, { live: true, config: false });
+        expect([await read(false), await read(true)]).toEqual([[first, second], [first]]);
+        for (const clash of [
+          { ...second, address: first.address },
+          { ...second, macAddress: first.macAddress },
+        ]) {
+          await expectRefusal(target.addDhcpHost(name, clash, both), 'HYPERVISOR_FAILED');
+        }
+        await expectRefusal(
+          target.removeDhcpHost(name, second, { live: false, config: true }),
+          'HYPERVISOR_FAILED',
+        );
+        await target.removeDhcpHost(name, second, { live: true, config: false });
+        await target.removeDhcpHost(name, first, both);
+        expect([await read(false), await read(true)]).toEqual([[], []]);
+        await expectRefusal(target.addDhcpHost('hvc-none', first, both), 'HYPERVISOR_FAILED');
+      } finally {
+        if (isSystem) {
+          await execa('virsh', ['-q', '-c', systemUri, 'net-destroy', name], { reject: false });
+          await virsh('net-undefine', name);
+        }
+      }
+    });
+
+    it('keeps what is for QEMU alone, and does not start on a port that another has', async () => {
+      const forward: PortForward = { protocol: 'tcp', hostAddress: '127.0.0.1', hostPort: 0, guestPort: 22 };
+      const hostPort = 30_000 + Math.floor(Math.random() * 2000);
+      const define = async () => {
+        const { name, uuid } = newDomain();
+        const bare = `<domain><os>${subject.osType}</os></domain>`;
+        const macAddress = '52:54:00:00:00:01';
+        const interfaces = [
+          { kind: 'user', macAddress, model: null, forwards: [{ ...forward, hostPort }] } as const,
+        ];
+        const tree = readXml(bare);
+        const devices = ensureChild(tree, 'devices');
+        setInterfaces(tree, devices, interfaces);
+        defined.add(uuid);
+        for (const [key, text] of Object.entries({ name, uuid, memory: '32768' }))
+          replaceText(tree, key, text);
+        tree.attributes.set('type', subject.domainType);
+        await open().defineDomain(writeXml(tree));
+        return uuid;
+      };
+      const [first, second] = [await define(), await define()];
+      const { interfaces } = parseDomain(await open().readDomainXml(first, { inactive: true }));
+      expect(interfaces).toMatchObject([{ type: 'user', macAddress: '52:54:00:00:00:01', model: 'virtio' }]);
+      await open().startDomain(first);
+      const error = await expectRefusal(open().startDomain(second), 'HYPERVISOR_FAILED');
+      expect(error.message).toContain(
+        `Could not set up host forwarding rule 'tcp:127.0.0.1:${hostPort}-:22'`,
+      );
+      expect(await stateOf(second)).toBe('shut off');
+    });
+
+    it('tells its versions, and what the host can do', async () => {
+      expect(await open().readVersions(10_000)).toEqual({
+        libvirt: expect.stringMatching(/^\d+\.\d+\.\d+$/) as string,
+        emulator: expect.stringMatching(/^QEMU \d+\.\d+/) as string,
+      });
+      expect(parseCapabilities(await open().readCapabilities())).toMatchObject({
+        arch: expect.any(String) as string,
+        securityModels: expect.arrayContaining(['dac']) as string[],
+        qemuUser: { uid: expect.any(Number) as number, gid: expect.any(Number) as number },
+        machineTypes: expect.arrayContaining(['pc', 'q35']) as string[],
+      });
+    });
+
+    it('defines a network, tells of it, and lets it start with libvirt', async () => {
+      const name = `hvc-${randomBytes(3).toString('hex')}`;
+      const target = open();
+      const addresses =
+        '<ip address="198.51.100.1" netmask="255.255.255.0"><dhcp><range start="198.51.100.2" end="198.51.100.9"/></dhcp></ip>';
+      const file = join(await makeTemporaryDirectory(), 'network.xml');
+      await writeFile(file, `<network><name>${name}</name><bridge name="${name}"/>${addresses}</network>`);
+      await target.defineNetwork(file);
+      try {
+        expect(await target.readNetworkXml(name)).toContain('198.51.100.9');
+        expect(await target.readNetworkSettings(name)).toEqual({ persistent: true, autostart: false });
+        await target.setNetworkAutostart(name);
+        expect(await target.readNetworkSettings(name)).toEqual({ persistent: true, autostart: true });
+        await expectRefusal(target.restartNetworkDhcp(name), 'HYPERVISOR_FAILED');
+        await target.startNetwork(name);
+        await target.restartNetworkDhcp(name);
+        expect(await target.readNetworkXml(name)).not.toContain('txt');
+      } finally {
+        if (isSystem) {
+          await execa('virsh', ['-q', '-c', systemUri, 'net-destroy', name], { reject: false });
+          await virsh('net-undefine', name);
+        }
+      }
+      await writeFile(file, '<network/>');
+      await expectRefusal(target.defineNetwork(file), 'HYPERVISOR_FAILED');
+    });
+
     it('a network that is not there is not started, and has no leases', async () => {
       await expectRefusal(open().startNetwork('hvc-none'), 'HYPERVISOR_FAILED');
       await expectRefusal(open().listLeases('hvc-none'), 'HYPERVISOR_FAILED');
+      await expectRefusal(open().readNetworkXml('hvc-none'), 'HYPERVISOR_FAILED');
+      await expectRefusal(open().readNetworkSettings('hvc-none'), 'HYPERVISOR_FAILED');
+      await expectRefusal(open().setNetworkAutostart('hvc-none'), 'HYPERVISOR_FAILED');
     });
 
     it('finds the file of a volume', async () => {
@@ -353,6 +484,20 @@ describe('a libvirt that cannot be reached', () => {
     const hypervisor = new LibvirtHypervisor(uri, systemCommandRunner);
     const error = await expectRefusal(hypervisor.listDomains(), 'HYPERVISOR_UNREACHABLE');
     expect(error.hint).toBeDefined();
+  });
+
+  it('is told within the time by who is asked for a sign of life', async () => {
+    const socket = join(await makeTemporaryDirectory(), 'hangs');
+    const server = createServer();
+    await new Promise<void>((resolve) => server.listen(socket, resolve));
+    try {
+      const uri = `qemu+unix:///system?socket=${socket}`;
+      const hypervisor = new LibvirtHypervisor(uri, systemCommandRunner);
+      const error = await expectRefusal(hypervisor.readVersions(500), 'HYPERVISOR_UNREACHABLE');
+      expect(error.message).toContain('no answer within 0.5 s');
+    } finally {
+      server.close();
+    }
   });
 
   it('a volume of it is not taken for one that does not exist', async () => {

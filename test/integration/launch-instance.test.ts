@@ -46,6 +46,8 @@ describe("the user's document, name by name and size by size", () => {
       flavor: 'm1.small',
       name: 'fedora-t1',
       virtType: 'qemu',
+      // Nova of those days told a guest who it is over the network: the document's has one disk.
+      seed: { kind: 'none' },
     });
     const directory = join(host.home.instances, 'instance-0000000c');
     const base = join(host.home.bases, '06a057b9c7b0b27e3b496f53d1e88810a0d1d5d3_20');
@@ -96,7 +98,7 @@ describe("the user's document, name by name and size by size", () => {
         imageId: image.id,
         imageName: 'fedora-17',
       },
-      interfaces: [{ network: 'default', macAddress: launched.instance.network?.macAddress }],
+      interfaces: [{ network: 'default', macAddress: launched.instance.interfaces[0]?.macAddress }],
     });
     expect(
       domain.disks.map(({ sourcePath, driverType, target }) => ({ sourcePath, driverType, target })),
@@ -140,7 +142,7 @@ describe('invariant 4: the driver type is the format that was created, and nothi
     const { instance, diskPath, basePath } = await launchInstance(host, { ...request, cow: false });
     expect(instance.disk).toEqual({ format: 'raw', virtualSizeBytes: gib, base: null, preallocation: null });
     const { disks } = await definedXml(host, instance.uuid);
-    expect(disks).toMatchObject([{ driverType: 'raw', sourcePath: diskPath }]);
+    expect(disks).toMatchObject([{ driverType: 'raw', sourcePath: diskPath }, { target: 'vdb' }]);
     const info = await qemuImgInfo(diskPath, 'raw');
     expect(info).toMatchObject({ format: 'raw', 'virtual-size': gib });
     expect(info).not.toHaveProperty('backing-filename');
@@ -161,7 +163,7 @@ describe('invariant 4: the driver type is the format that was created, and nothi
     await execa('qemu-img', ['create', '-q', '-f', 'qcow2', '-F', 'raw', '-b', '/etc/passwd', evil, '1G']);
     await execa('dd', [`if=${evil}`, `of=${diskPath}`, 'conv=notrunc', 'status=none']);
     const { disks } = await inspectDomain(host, instance.domainName);
-    expect(disks).toMatchObject([{ driverType: 'raw', driverTypeMatches: false }]);
+    expect(disks).toMatchObject([{ driverType: 'raw', driverTypeMatches: false }, { target: 'vdb' }]);
     expect(disks[0]?.chain.map(({ path, format }) => [path, format])).toEqual([[diskPath, 'raw']]);
   });
 
@@ -364,7 +366,7 @@ describe('what cannot be launched is refused before anything is made', () => {
     await importTiny(host);
     const before = await listTree(host.home.root);
     const error = await expectRefusal(
-      launchInstance(host, { ...request, network: 'none' }),
+      launchInstance(host, { ...request, networks: [{ kind: 'network', network: 'none' }] }),
       'NETWORK_NOT_FOUND',
     );
     expect(error.hint).toContain('there are: default');
@@ -413,17 +415,20 @@ describe('networks', () => {
     const host = await openIntegrationHost();
     await importTiny(host);
     host.hypervisor.addNetwork('net1', { active: false });
-    const { instance } = await launchInstance(host, { ...request, network: 'net1' });
+    const { instance } = await launchInstance(host, {
+      ...request,
+      networks: [{ kind: 'network', network: 'net1' }],
+    });
     expect(await host.hypervisor.listNetworks()).toContainEqual({ name: 'net1', active: true });
-    expect(instance.network?.macAddress).toMatch(/^52:54:00(:[0-9a-f]{2}){3}$/);
+    expect(instance.interfaces[0]?.macAddress).toMatch(/^52:54:00(:[0-9a-f]{2}){3}$/);
     host.hypervisor.addLease('net1', {
-      macAddress: instance.network?.macAddress ?? '',
+      macAddress: instance.interfaces[0]?.macAddress ?? '',
       address: '10.0.0.7',
       hostname: undefined,
     });
     expect((await listInstances(host))[0]?.addresses).toEqual([{ network: 'net1', address: '10.0.0.7' }]);
-    const alone = await launchInstance(host, { ...request, network: null });
-    expect(alone.instance.network).toBeNull();
+    const alone = await launchInstance(host, { ...request, networks: [] });
+    expect(alone.instance.interfaces).toEqual([]);
     expect((await definedXml(host, alone.instance.uuid)).interfaces).toEqual([]);
   });
 
@@ -432,7 +437,7 @@ describe('networks', () => {
     await importTiny(host);
     host.hypervisor.addNetwork('net1', { active: false });
     host.hypervisor.failAt('startNetwork', { when: 'after' });
-    await launchInstance(host, { ...request, network: 'net1' });
+    await launchInstance(host, { ...request, networks: [{ kind: 'network', network: 'net1' }] });
     expect(await host.hypervisor.listDomains()).toHaveLength(1);
   });
 });
@@ -471,7 +476,7 @@ describe('numbers', () => {
     await importTiny(host, { dataBytes: 8 * mib });
     const launched = await Promise.all(Array.from({ length: 6 }, () => launchInstance(host, request)));
     expect(launched.map(({ instance }) => instance.number).sort()).toEqual([1, 2, 3, 4, 5, 6]);
-    expect(new Set(launched.map(({ instance }) => instance.network?.macAddress)).size).toBe(6);
+    expect(new Set(launched.map(({ instance }) => instance.interfaces[0]?.macAddress)).size).toBe(6);
     expect(launched.filter(({ baseOrigin }) => baseOrigin === 'converted')).toHaveLength(1);
     expect(host.runner.countOf('convert')).toBe(1);
     expect((await listInstances(host)).map(({ status }) => status)).toEqual(
@@ -552,7 +557,10 @@ describe('a dry run', () => {
     const { disks, memoryMib } = parseDomain(preview.domainXml);
     expect({ disks: disks.map(({ sourcePath, driverType }) => [sourcePath, driverType]), memoryMib }).toEqual(
       {
-        disks: [[launched.diskPath, 'qcow2']],
+        disks: [
+          [launched.diskPath, 'qcow2'],
+          [`${launched.diskPath}.seed`, 'raw'],
+        ],
         memoryMib: 512,
       },
     );

@@ -12,7 +12,7 @@ import { importImageFile, verifyStoredImage } from '../../src/instance/image-ver
 import { launchInstance } from '../../src/instance/launch-instance.js';
 import { listInstances } from '../../src/instance/list-instances.js';
 import type { LaunchRequest } from '../../src/instance/plan-launch.js';
-import { Child, compileForSuite, listProcessesNaming } from '../support/child-process.js';
+import { Child, compileForSuite, listProcessesNaming, runAndKill } from '../support/child-process.js';
 import type { ChildVerb } from '../support/child-verb.js';
 import {
   importTiny,
@@ -23,19 +23,12 @@ import {
   openIntegrationHost,
   type IntegrationHost,
 } from '../support/integration-host.js';
+import { mountFileSystem } from '../support/mounted-file-system.js';
+import { createRandom } from '../support/random.js';
 
 const request: LaunchRequest = { image: 'tiny', flavor: 'm1.tiny', virtType: 'qemu' };
 
 const compiled = compileForSuite();
-
-/** The same numbers in every run, from 0 to 1. */
-function seededNumbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 32;
-  };
-}
 
 /** What the next command leaves of a killed one; a child of it that still ends is waited for. */
 async function expectCleared(host: IntegrationHost, before: readonly string[]): Promise<void> {
@@ -49,34 +42,19 @@ async function expectCleared(host: IntegrationHost, before: readonly string[]): 
 }
 
 describe('invariant 2: what a killed command left half made is cleared by the next', () => {
-  /** Runs a verb in a process and kills it; how long it took, and whether it was done before. */
-  async function runAndKill(
-    host: IntegrationHost,
-    verb: ChildVerb,
-    killAfterMs: number | undefined,
-  ): Promise<{ readonly result: unknown; readonly tookMs: number }> {
-    const child = new Child(compiled.script, host.home.root, verb);
-    await child.ready();
-    const began = performance.now();
-    child.go();
-    const ended = child.end();
-    if (killAfterMs !== undefined) {
-      await Promise.race([ended, sleep(killAfterMs)]);
-      child.kill();
-    }
-    return { result: await ended, tookMs: performance.now() - began };
-  }
+  const childOf = (host: IntegrationHost, verb: ChildVerb) =>
+    new Child(compiled.script, host.home.root, verb);
 
-  it('imports, killed at 10 random moments', async () => {
+  it('imports, killed at 30 random moments', async () => {
     const host = await openIntegrationHost();
     const path = await makeImageFile(host.directory, 'qcow2', { dataBytes: 24 * mib });
-    const { tookMs } = await runAndKill(host, { verb: 'import', path, name: 'whole' }, undefined);
-    const random = seededNumbers(17);
+    const { tookMs } = await runAndKill(childOf(host, { verb: 'import', path, name: 'whole' }));
+    const random = createRandom(17);
     let killed = 0;
-    for (let round = 0; round < 10; round += 1) {
+    for (let round = 0; round < 30; round += 1) {
       const before = await listTree(host.home.root);
       const name = `round ${round}`;
-      const { result } = await runAndKill(host, { verb: 'import', path, name }, random() * tookMs);
+      const { result } = await runAndKill(childOf(host, { verb: 'import', path, name }), random() * tookMs);
       const { images, damaged } = await listImages(host.home);
       expect(damaged).toEqual([]);
       // It may have been done, and killed before it could say so; then it is whole.
@@ -96,22 +74,22 @@ describe('invariant 2: what a killed command left half made is cleared by the ne
     expect(killed).toBeGreaterThan(0);
     // The next command needs no clearing of its own accord.
     await importImageFile(host, { source: { path }, name: 'after' });
-  });
+  }, 300_000);
 
-  it('conversions, killed at 10 random moments', async () => {
+  it('conversions, killed at 25 random moments', async () => {
     const host = await openIntegrationHost();
     const image = await importTiny(host, { dataBytes: 32 * mib });
     const before = await listTree(host.home.root);
     const verb = { verb: 'ensure-base', image: 'tiny', diskGib: 1 } as const;
-    const { result, tookMs } = await runAndKill(host, verb, undefined);
+    const { result, tookMs } = await runAndKill(childOf(host, verb));
     const { digest } = result as { readonly digest: string };
     const base = host.home.base(baseName(image.id, 1));
-    const random = seededNumbers(18);
+    const random = createRandom(18);
     let killed = 0;
-    for (let round = 0; round < 10; round += 1) {
+    for (let round = 0; round < 25; round += 1) {
       await rm(base.file, { force: true });
       await rm(base.record, { force: true });
-      await runAndKill(host, verb, random() * tookMs);
+      await runAndKill(childOf(host, verb), random() * tookMs);
       const record = await findBase(host.home, baseName(image.id, 1));
       if (record === undefined) killed += 1;
       // Its digest may not be written down yet, but the base is whole.
@@ -120,9 +98,36 @@ describe('invariant 2: what a killed command left half made is cleared by the ne
     }
     expect(killed).toBeGreaterThan(0);
     await rm(base.file, { force: true });
-    const after = await runAndKill(host, verb, undefined);
+    const after = await runAndKill(childOf(host, verb));
     expect(after.result).toEqual({ origin: 'converted', digest });
-  });
+  }, 300_000);
+
+  it('clones for a second size, killed at 40 random moments', async () => {
+    const host = await openIntegrationHost({ directory: await mountFileSystem('xfs') });
+    const image = await importTiny(host, { dataBytes: 8 * mib });
+    const { digest } = (await runAndKill(childOf(host, { verb: 'ensure-base', image: 'tiny', diskGib: 1 })))
+      .result as { readonly digest: string };
+    const before = await listTree(host.home.root);
+    const verb = { verb: 'ensure-base', image: 'tiny', diskGib: 2 } as const;
+    const { result, tookMs } = await runAndKill(childOf(host, verb));
+    expect(result).toEqual({ origin: 'reflinked', digest });
+    const clone = host.home.base(baseName(image.id, 2));
+    const random = createRandom(19);
+    let killed = 0;
+    for (let round = 0; round < 40; round += 1) {
+      await rm(clone.file, { force: true });
+      await rm(clone.record, { force: true });
+      await runAndKill(childOf(host, verb), random() * tookMs);
+      if ((await findBase(host.home, baseName(image.id, 2))) === undefined) killed += 1;
+      else expect(await digestRawDisk(clone.file, host.qemuImg)).toBe(digest);
+      await expectCleared(host, before);
+      // What it was cloned from is as it was.
+      expect(await digestRawDisk(host.home.base(baseName(image.id, 1)).file, host.qemuImg)).toBe(digest);
+    }
+    expect(killed).toBeGreaterThan(0);
+    await rm(clone.file, { force: true });
+    expect((await runAndKill(childOf(host, verb))).result).toEqual({ origin: 'reflinked', digest });
+  }, 300_000);
 
   it('who waits for one that is killed goes on, and its qemu-img is gone', async () => {
     const host = await openIntegrationHost();
@@ -139,7 +144,8 @@ describe('invariant 2: what a killed command left half made is cleared by the ne
       if (message.event.message.startsWith('converting')) second.go();
     });
     second.onMessage((message) => {
-      if (message.type === 'event' && message.event.message.startsWith('waiting')) first.kill();
+      if (message.type !== 'event' || message.event.type === 'span') return;
+      if (message.event.message.startsWith('waiting')) first.kill();
     });
     first.go();
     await first.end();
@@ -196,7 +202,7 @@ describe('invariant 2: a launch whose process is gone', () => {
     expect(notices).toContainEqual(expect.stringContaining(`instance ${domainName ?? ''}`));
     expect(await host.hypervisor.listDomains()).toMatchObject([{ uuid: instance.uuid }]);
     expect(await listLitter(host, before)).toEqual([
-      ...['', 'disk', 'domain.xml', 'instance.json'].map(
+      ...['', 'disk', 'disk.seed', 'domain.xml', 'instance.json'].map(
         (name) => `instances/${instance.domainName}/${name}`,
       ),
     ]);

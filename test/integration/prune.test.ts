@@ -14,7 +14,7 @@ import { launchInstance } from '../../src/instance/launch-instance.js';
 import type { LaunchRequest } from '../../src/instance/plan-launch.js';
 import { prefetchBase } from '../../src/instance/prefetch-base.js';
 import { pruneBases, type PruneReport } from '../../src/instance/prune-bases.js';
-import { Child, compileForSuite, listProcessesNaming } from '../support/child-process.js';
+import { Child, compileForSuite, listProcessesNaming, runAndKill } from '../support/child-process.js';
 import type { ChildVerb } from '../support/child-verb.js';
 import { diskXml, foreignDomainXml, makeOverlay } from '../support/foreign-domain.js';
 import {
@@ -159,19 +159,8 @@ describe('invariant 6: no base is removed while any domain or record points at i
 describe('invariant 2: what a killed command left half made is cleared by the next', () => {
   const compiled = compileForSuite();
 
-  async function runAndKill(host: IntegrationHost, verb: ChildVerb, killAfterMs?: number): Promise<number> {
-    const child = new Child(compiled.script, host.home.root, verb);
-    await child.ready();
-    const began = performance.now();
-    child.go();
-    const ended = child.end();
-    if (killAfterMs !== undefined) {
-      await Promise.race([ended, sleep(killAfterMs)]);
-      child.kill();
-    }
-    await ended;
-    return performance.now() - began;
-  }
+  const childOf = (host: IntegrationHost, verb: ChildVerb) =>
+    new Child(compiled.script, host.home.root, verb);
 
   it('100 rounds of prefetch, conversion for another size, and prune, killed at random moments', async () => {
     const host = await openIntegrationHost();
@@ -182,12 +171,12 @@ describe('invariant 2: what a killed command left half made is cleared by the ne
       { verb: 'ensure-base', image: 'tiny', diskGib: 2 },
       { verb: 'prune' },
     ] as const;
-    await runAndKill(host, verbs[0]);
+    await runAndKill(childOf(host, verbs[0]));
     const digest = (await findBase(host.home, baseName(image.id, 1)))?.digest;
     const tookMs: number[] = [];
     for (const verb of verbs) {
       if (verb.verb !== 'prune') await pruneBases(host, anyAge);
-      tookMs.push(await runAndKill(host, verb));
+      tookMs.push((await runAndKill(childOf(host, verb))).tookMs);
     }
     const random = createRandom(20120302);
     let unfinished = 0;
@@ -197,7 +186,7 @@ describe('invariant 2: what a killed command left half made is cleared by the ne
       // A base to make, or one to remove.
       if (verb.verb === 'prune') await prefetchBase(host, { image: 'tiny', flavor: 'm1.tiny' });
       else await pruneBases(host, anyAge);
-      await runAndKill(host, verb, random() * (tookMs[which] ?? 0));
+      await runAndKill(childOf(host, verb), random() * (tookMs[which] ?? 0));
       // What qemu-img was doing ends with its process.
       while ((await listProcessesNaming(host.home.root)).length > 0) await sleep(10);
       const cleared = await clearLeftovers(host);

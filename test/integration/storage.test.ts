@@ -1,7 +1,7 @@
-import { mkdir, stat, statfs } from 'node:fs/promises';
+import { stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
-import { describe, expect, it, onTestFinished } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { renderStorage } from '../../src/cli/render-storage.js';
 import { launchInstance } from '../../src/instance/launch-instance.js';
 import { diagnoseStorage } from '../../src/instance/measure-storage-needs.js';
@@ -13,32 +13,12 @@ import {
   importTiny,
   listLitter,
   listTree,
-  makeTemporaryDirectory,
   mib,
   openIntegrationHost,
 } from '../support/integration-host.js';
+import { mountFileSystem } from '../support/mounted-file-system.js';
 
 const request: LaunchRequest = { image: 'tiny', flavor: 'm1.tiny', virtType: 'qemu' };
-
-/** A file system of its own, gone with the test; undefined where that is not possible. */
-async function mountFileSystem(command: 'mkfs.xfs' | 'mkfs.btrfs' | 'tmpfs'): Promise<string | undefined> {
-  const directory = await makeTemporaryDirectory();
-  const mountPoint = join(directory, 'mounted');
-  await mkdir(mountPoint);
-  const source = join(directory, 'disk');
-  if (command !== 'tmpfs') {
-    await execa('truncate', ['-s', '1G', source]);
-    const made = await execa(command, ['-q', source], { reject: false });
-    if (made.exitCode !== 0) return undefined;
-  }
-  const how = command === 'tmpfs' ? ['-t', 'tmpfs', '-o', 'size=64m', 'tmpfs'] : ['-o', 'loop', source];
-  const mounted = await execa('mount', [...how, mountPoint], { reject: false });
-  if (mounted.exitCode !== 0) return undefined;
-  onTestFinished(async () => {
-    await execa('umount', ['--lazy', mountPoint], { reject: false });
-  });
-  return mountPoint;
-}
 
 describe('df', () => {
   it('an empty home has nothing', async () => {
@@ -65,31 +45,26 @@ describe('df', () => {
     for (const line of text.split('\n').slice(0, -2)) expect(line.length, line).toBeLessThanOrEqual(100);
   });
 
-  it.each(['mkfs.xfs', 'mkfs.btrfs'] as const)(
-    '%s: blocks that are shared are counted once',
-    async (make) => {
-      const directory = await mountFileSystem(make);
-      if (directory === undefined) return;
-      const host = await openIntegrationHost({ directory });
-      await importTiny(host, { dataBytes: 8 * mib });
-      await launchInstance(host, request);
-      await launchInstance(host, { ...request, cow: false, name: 'whole' });
-      await execa('sync', ['-f', directory]);
-      const report = await measureStorage(host);
-      const base = report.items.find(({ kind }) => kind === 'base');
-      const copy = report.items.find(({ kind }) => kind === 'copy');
-      expect(base?.allocatedBytes).toBeGreaterThanOrEqual(8 * mib);
-      expect(base?.givesBackBytes).toBeLessThan(mib);
-      expect(copy?.givesBackBytes).toBeLessThan(mib);
-      expect(report.sharedBytes).toBeGreaterThanOrEqual(8 * mib);
-    },
-  );
+  it.each(['xfs', 'btrfs'] as const)('%s: blocks that are shared are counted once', async (make) => {
+    const directory = await mountFileSystem(make);
+    const host = await openIntegrationHost({ directory });
+    await importTiny(host, { dataBytes: 8 * mib });
+    await launchInstance(host, request);
+    await launchInstance(host, { ...request, cow: false, name: 'whole' });
+    await execa('sync', ['-f', directory]);
+    const report = await measureStorage(host);
+    const base = report.items.find(({ kind }) => kind === 'base');
+    const copy = report.items.find(({ kind }) => kind === 'copy');
+    expect(base?.allocatedBytes).toBeGreaterThanOrEqual(8 * mib);
+    expect(base?.givesBackBytes).toBeLessThan(mib);
+    expect(copy?.givesBackBytes).toBeLessThan(mib);
+    expect(report.sharedBytes).toBeGreaterThanOrEqual(8 * mib);
+  });
 });
 
 describe('doctor storage', () => {
   it('knows xfs, and that files can share blocks there', async () => {
-    const directory = await mountFileSystem('mkfs.xfs');
-    if (directory === undefined) return;
+    const directory = await mountFileSystem('xfs');
     const host = await openIntegrationHost({ directory });
     const { facts, plan } = await diagnoseStorage(host);
     expect(facts).toMatchObject({ fileSystem: 'xfs', reflink: true, sparse: true, isNetwork: false });
@@ -105,7 +80,6 @@ describe('invariant 10: a launch that would not fit is refused before it starts'
     ['space taken at once', { preallocation: 'falloc' as const }, gib],
   ])('%s', async (_, more, atLeastBytes) => {
     const directory = await mountFileSystem('tmpfs');
-    if (directory === undefined) return;
     const host = await openIntegrationHost({ directory });
     await importTiny(host, { dataBytes: 20 * mib });
     // What is left is less than it takes.
@@ -123,5 +97,20 @@ describe('invariant 10: a launch that would not fit is refused before it starts'
     // Not even a number was given out.
     await expect(stat(host.home.counterFile)).rejects.toThrow('ENOENT');
     expect(host.runner.countOf('convert')).toBe(0);
+  });
+});
+
+describe('a base of another size serves, and is not counted again', () => {
+  it.each(['tmpfs', 'xfs'] as const)('on %s, with no room for a second one', async (make) => {
+    const directory = await mountFileSystem(make);
+    const host = await openIntegrationHost({ directory });
+    await importTiny(host, { dataBytes: 20 * mib });
+    await launchInstance(host, request);
+    // Room for an overlay, not for another base.
+    const { bavail, bsize } = await statfs(directory);
+    await execa('fallocate', ['-l', `${bavail * bsize - 12 * mib}`, join(directory, 'fill')]);
+    const { baseOrigin } = await launchInstance(host, { ...request, flavor: 'm1.small', memoryMib: 96 });
+    expect(baseOrigin).toBe(make === 'tmpfs' ? 'shared' : 'reflinked');
+    expect(host.runner.countOf('convert')).toBe(1);
   });
 });

@@ -2,6 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, copyFile, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { delimiter, dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import ts from 'typescript';
 import { afterAll, beforeAll } from 'vitest';
@@ -44,12 +45,39 @@ export class Child {
   #killed = false;
   #gone = false;
 
-  constructor(script: string, home: string, verb: ChildVerb, environment: NodeJS.ProcessEnv = {}) {
-    this.#process = fork(script, [home, JSON.stringify(verb)], { env: { ...process.env, ...environment } });
+  /**
+   * @param options.tracer a command and its options that run the child: `strace -f …`
+   * @param options.maximumFileBytes RLIMIT_FSIZE, as a quota that ends in the middle of a file
+   */
+  constructor(
+    script: string,
+    home: string,
+    verb: ChildVerb,
+    options: {
+      readonly environment?: NodeJS.ProcessEnv;
+      readonly tracer?: readonly string[];
+      readonly maximumFileBytes?: number;
+    } = {},
+  ) {
+    const limit = options.maximumFileBytes;
+    const [execPath, ...execArgv] = [
+      ...(limit === undefined ? [] : ['prlimit', `--fsize=${limit}`]),
+      ...(options.tracer ?? []),
+      process.execPath,
+    ];
+    this.#process = fork(script, [home, JSON.stringify(verb)], {
+      env: { ...process.env, ...options.environment },
+      execPath,
+      execArgv,
+    });
     this.#process.on('message', (message: ChildMessage) => {
       this.messages.push(message);
     });
     this.#ended = once(this.#process, 'exit');
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid;
   }
 
   async ready(): Promise<void> {
@@ -86,6 +114,26 @@ export class Child {
   }
 }
 
+/**
+ * Lets a child begin, and kills it after a while if that is given.
+ *
+ * @returns what it came to, undefined when it was killed before it could say; and how long it ran
+ */
+export async function runAndKill(
+  child: Child,
+  killAfterMs?: number,
+): Promise<{ readonly result: unknown; readonly tookMs: number }> {
+  await child.ready();
+  const began = performance.now();
+  child.go();
+  const ended = child.end();
+  if (killAfterMs !== undefined) {
+    await Promise.race([ended, sleep(killAfterMs)]);
+    child.kill();
+  }
+  return { result: await ended, tookMs: performance.now() - began };
+}
+
 /** Compiles once for a whole suite; call it where the suite is described, and read `script` in its tests. */
 export function compileForSuite(): { readonly script: string } {
   const compiled = { script: '' };
@@ -100,10 +148,19 @@ export function compileForSuite(): { readonly script: string } {
   return compiled;
 }
 
-/** A `qemu-img` before the real one on the PATH, that writes down how it was called. */
-export async function makeQemuImgShim(directory: string): Promise<{
+/**
+ * A `qemu-img` before the real one on the PATH, that writes down how it was called.
+ *
+ * @param options.convertBytesPerSecond makes conversions last, by qemu-img's own limit
+ */
+export async function makeQemuImgShim(
+  directory: string,
+  options: { readonly convertBytesPerSecond?: number } = {},
+): Promise<{
   readonly environment: { readonly PATH: string };
   countOf(action: string): Promise<number>;
+  /** The process of the last conversion; undefined before there is one. */
+  convertPid(): Promise<number | undefined>;
 }> {
   const bin = join(directory, 'bin');
   const log = join(directory, 'qemu-img.log');
@@ -111,13 +168,30 @@ export async function makeQemuImgShim(directory: string): Promise<{
   await mkdir(bin);
   const shim = join(bin, 'qemu-img');
   // Without itself on the PATH, it finds the real one.
-  await writeFile(shim, `#!/bin/sh\necho "$*" >>'${log}'\nPATH='${path}' exec qemu-img "$@"\n`);
+  const slowly = options.convertBytesPerSecond;
+  await writeFile(
+    shim,
+    [
+      '#!/bin/sh',
+      `echo "$*" >>'${log}'`,
+      `if [ "$1" = convert ]; then echo $$ >'${log}.pid'; fi`,
+      ...(slowly === undefined
+        ? []
+        : [`if [ "$1" = convert ]; then shift; set -- convert -r ${slowly} "$@"; fi`]),
+      `PATH='${path}' exec qemu-img "$@"`,
+      '',
+    ].join('\n'),
+  );
   await chmod(shim, 0o755);
   await writeFile(log, '');
   return {
     environment: { PATH: `${bin}${delimiter}${path}` },
     countOf: async (action) =>
       (await readFile(log, 'utf8')).split('\n').filter((line) => line.startsWith(`${action} `)).length,
+    convertPid: async () => {
+      const pid = await readFile(`${log}.pid`, 'utf8').catch(() => '');
+      return pid.endsWith('\n') ? Number(pid) : undefined;
+    },
   };
 }
 

@@ -1,5 +1,7 @@
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { ensureBase } from '../../src/disk/ensure-base.js';
+import { LaunchError } from '../../src/host/launch-error.js';
 import { asMaker } from '../../src/host/maker.js';
 import type { WorkEvent } from '../../src/host/work.js';
 import { getImage } from '../../src/image/image-store.js';
@@ -9,16 +11,25 @@ import { importImageFile } from '../../src/instance/image-verbs.js';
 import { prefetchBase } from '../../src/instance/prefetch-base.js';
 import { pruneBases } from '../../src/instance/prune-bases.js';
 import { openHost } from '../../src/instance/open-host.js';
+import type { DiskFormat } from '../../src/qemu-img/disk-format.js';
 
 /** What a process of its own is to do; see child-process.ts. */
 export type ChildVerb =
   | { readonly verb: 'import'; readonly path: string; readonly name: string }
+  /** The code of each refusal, or `imported`. */
+  | { readonly verb: 'import-each'; readonly listPath: string }
   | { readonly verb: 'ensure-image'; readonly image: string }
   | { readonly verb: 'ensure-base'; readonly image: string; readonly diskGib: number }
   | { readonly verb: 'prefetch'; readonly image: string; readonly flavor: string }
   | { readonly verb: 'prune' }
   /** Begins and ends, as every command does, and has nothing to do. */
   | { readonly verb: 'nothing'; readonly times: number };
+
+/** One file of the list that `import-each` reads. */
+export interface StrangerFile {
+  readonly path: string;
+  readonly format?: DiskFormat | undefined;
+}
 
 export type ChildMessage =
   | { readonly type: 'ready' }
@@ -45,6 +56,22 @@ async function carryOut(home: string, child: ChildVerb): Promise<unknown> {
   switch (child.verb) {
     case 'import':
       return await importImageFile(host, { source: { path: child.path }, name: child.name }, work);
+    case 'import-each': {
+      const list = JSON.parse(await readFile(child.listPath, 'utf8')) as readonly StrangerFile[];
+      const outcomes: string[] = [];
+      for (const { path, format } of list) {
+        outcomes.push(
+          await importImageFile(host, { source: { path }, name: 'stranger', format }).then(
+            () => 'imported',
+            (error: unknown) => {
+              if (error instanceof LaunchError) return error.code;
+              throw error;
+            },
+          ),
+        );
+      }
+      return outcomes;
+    }
     case 'nothing':
       for (let time = 0; time < child.times; time += 1) {
         await clearLeftovers(host);

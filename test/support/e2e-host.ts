@@ -40,7 +40,11 @@ export async function createE2eHost(options: { readonly home?: string } = {}): P
   // QEMU runs as a user of its own.
   await chmod(home, 0o755);
   const prefix = `e2e${Math.random().toString(36).slice(2, 8)}`;
-  const environment = { LAUNCH_HOME: home, LAUNCH_INSTANCE_NAME_TEMPLATE: `${prefix}-%08x`, NO_COLOR: '1' };
+  // No keys of whoever runs the tests: the home gets its own.
+  const nobody = { HOME: home, SSH_AUTH_SOCK: '' };
+  const environment = {
+    ...{ LAUNCH_HOME: home, LAUNCH_INSTANCE_NAME_TEMPLATE: `${prefix}-%08x`, NO_COLOR: '1', ...nobody },
+  };
   const spawn = (args: readonly string[], more: Record<string, string> = {}) =>
     spawnLaunch(args, { ...environment, ...more });
   const host: E2eHost = {

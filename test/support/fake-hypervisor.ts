@@ -1,15 +1,26 @@
 import { randomUUID } from 'node:crypto';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { parseDomain } from '../../src/domain/parse-domain.js';
 import { readXml } from '../../src/domain/read-xml.js';
 import { writeXml } from '../../src/domain/write-xml.js';
-import { createElement, findElement } from '../../src/domain/xml-element.js';
+import {
+  createElement,
+  findElement,
+  listElements,
+  textOf,
+  type XmlElement,
+} from '../../src/domain/xml-element.js';
 import { LaunchError } from '../../src/host/launch-error.js';
 import type {
+  AgentRequest,
+  DhcpHost,
+  DhcpHostPlaces,
   DomainState,
   DomainSummary,
   Hypervisor,
+  HypervisorVersions,
   NetworkLease,
+  NetworkSettings,
   NetworkSummary,
 } from '../../src/libvirt/hypervisor.js';
 
@@ -27,6 +38,16 @@ interface Fault {
   /** `after`: libvirt did it, and we never heard. */
   readonly when: 'before' | 'after';
   readonly always: boolean;
+}
+
+interface FakeNetwork {
+  active: boolean;
+  autostart: boolean;
+  readonly persistent: boolean;
+  xml: string;
+  /** The kept definition, where it differs from the running network. */
+  inactiveXml: string | undefined;
+  readonly leases: NetworkLease[];
 }
 
 interface FakeDomain {
@@ -57,9 +78,16 @@ export class FakeHypervisor implements Hypervisor {
   obeysAtPress = 1;
   /** Runs when a guest starts: it may write its console log. */
   onStart: ((xml: string) => Promise<void> | void) | undefined;
+  /** What the guests' agents answer; without it they have none. */
+  agent: ((request: AgentRequest) => unknown) | undefined;
+  /** So many starts find that somebody has just come to listen on their first port. */
+  stolenPorts = 0;
   readonly #domains = new Map<string, FakeDomain>();
-  readonly #networks = new Map<string, { active: boolean; leases: NetworkLease[] }>();
+  /** What libvirt tells of the host: QEMU runs as the user of these tests. */
+  capabilitiesXml = defaultCapabilities();
+  readonly #networks = new Map<string, FakeNetwork>();
   readonly #volumes = new Map<string, string>();
+  readonly #takenPorts = new Set<string>();
   #faults: Fault[] = [];
   #nextId = 1;
 
@@ -91,8 +119,28 @@ export class FakeHypervisor implements Hypervisor {
     return unmet;
   }
 
-  addNetwork(name: string, options: { readonly active?: boolean } = {}): void {
-    this.#networks.set(name, { active: options.active ?? true, leases: [] });
+  addNetwork(
+    name: string,
+    options: {
+      readonly active?: boolean;
+      readonly autostart?: boolean;
+      readonly persistent?: boolean;
+      readonly xml?: string;
+    } = {},
+  ): void {
+    const { active = true, autostart = false, xml = `<network><name>${name}</name></network>` } = options;
+    const { persistent = true } = options;
+    this.#networks.set(name, { active, autostart, persistent, xml, inactiveXml: undefined, leases: [] });
+  }
+
+  /** Somebody else's doing: the network is stopped and undefined. */
+  loseNetwork(name: string): void {
+    this.#networks.delete(name);
+  }
+
+  /** Somebody else listens on this port of the host: QEMU cannot. */
+  takePort(protocol: 'tcp' | 'udp', port: number): void {
+    this.#takenPorts.add(`${protocol}:${port}`);
   }
 
   addLease(network: string, lease: NetworkLease): void {
@@ -173,6 +221,17 @@ export class FakeHypervisor implements Hypervisor {
           throw failed(`start the domain ${uuid}`, `network '${network}' is not active`);
         }
       }
+      const forwards = forwardsIn(xml);
+      const [first] = forwards;
+      if (this.stolenPorts > 0 && first !== undefined) {
+        this.stolenPorts -= 1;
+        this.#takenPorts.add(`${first.protocol}:${first.port}`);
+      }
+      const listened = this.#listenedPorts();
+      for (const { rule, protocol, port } of forwards) {
+        if (!listened.has(`${protocol}:${port}`)) continue;
+        throw failed(`start the domain ${uuid}`, `qemu: Could not set up host forwarding rule '${rule}'`);
+      }
       const live = readXml(xml);
       live.attributes.set('id', `${(this.#nextId += 1)}`);
       domain.liveXml = writeXml(live);
@@ -238,6 +297,84 @@ export class FakeHypervisor implements Hypervisor {
     });
   }
 
+  readVersions(timeoutMs: number): Promise<HypervisorVersions> {
+    return this.#call('readVersions', `${timeoutMs}`, () => ({ libvirt: '9.0.0', emulator: 'QEMU 7.2.22' }));
+  }
+
+  readCapabilities(): Promise<string> {
+    return this.#call('readCapabilities', '', () => this.capabilitiesXml);
+  }
+
+  readNetworkXml(name: string, options: { readonly inactive?: boolean } = {}): Promise<string> {
+    return this.#call('readNetworkXml', name, () => {
+      const { xml, inactiveXml } = this.#network(name);
+      return options.inactive === true ? (inactiveXml ?? xml) : xml;
+    });
+  }
+
+  addDhcpHost(name: string, host: DhcpHost, places: DhcpHostPlaces): Promise<void> {
+    return this.#call('addDhcpHost', name, () => {
+      this.#changeDhcp(name, places, (dhcp) => {
+        const clash = listElements(dhcp, 'host').some(
+          ({ attributes }) =>
+            attributes.get('mac') === host.macAddress || attributes.get('ip') === host.address,
+        );
+        if (clash) {
+          throw failed('keep the address', `there is an existing dhcp host entry in network '${name}'`);
+        }
+        dhcp.children.push(createElement('host', { mac: host.macAddress, ip: host.address }));
+      });
+    });
+  }
+
+  removeDhcpHost(name: string, host: DhcpHost, places: DhcpHostPlaces): Promise<void> {
+    return this.#call('removeDhcpHost', name, () => {
+      this.#changeDhcp(name, places, (dhcp) => {
+        const found = listElements(dhcp, 'host').find(
+          ({ attributes }) =>
+            attributes.get('mac') === host.macAddress && attributes.get('ip') === host.address,
+        );
+        if (found === undefined) {
+          throw failed(
+            'release the address',
+            `couldn't locate a matching dhcp host entry in network '${name}'`,
+          );
+        }
+        dhcp.children = dhcp.children.filter((child) => child !== found);
+      });
+    });
+  }
+
+  readNetworkSettings(name: string): Promise<NetworkSettings> {
+    return this.#call('readNetworkSettings', name, () => {
+      const { persistent, autostart } = this.#network(name);
+      return { persistent, autostart };
+    });
+  }
+
+  setNetworkAutostart(name: string): Promise<void> {
+    return this.#call('setNetworkAutostart', name, () => {
+      this.#network(name).autostart = true;
+    });
+  }
+
+  defineNetwork(path: string): Promise<void> {
+    return this.#call('defineNetwork', path, () => {
+      const xml = readFileSync(path, 'utf8');
+      const name = textOf(findElement(readXml(xml), 'name'));
+      if (name === undefined) throw failed('define the network', 'XML error: missing network name');
+      const known = this.#networks.get(name);
+      if (known === undefined) this.addNetwork(name, { active: false, xml });
+      else known.xml = xml;
+    });
+  }
+
+  restartNetworkDhcp(name: string): Promise<void> {
+    return this.#call('restartNetworkDhcp', name, () => {
+      if (!this.#network(name).active) throw failed('restart DHCP', `network '${name}' is not active`);
+    });
+  }
+
   listLeases(network: string): Promise<readonly NetworkLease[]> {
     return this.#call('listLeases', network, () => [...this.#network(network).leases]);
   }
@@ -246,8 +383,22 @@ export class FakeHypervisor implements Hypervisor {
     return this.#call('findVolumePath', `${pool}/${name}`, () => this.#volumes.get(`${pool}/${name}`));
   }
 
-  consoleCommand(domainName: string): readonly [string, ...string[]] {
-    return ['virsh', '--connect', this.uri, 'console', '--domain', domainName];
+  askAgent(uuid: string, request: AgentRequest): Promise<unknown> {
+    return this.#call('askAgent', uuid, async () => {
+      this.#getRunning(uuid, 'ask the guest agent of');
+      if (this.agent === undefined) {
+        throw new LaunchError('AGENT_UNAVAILABLE', 'the guest agent does not answer: it is not connected');
+      }
+      return await this.agent(request);
+    });
+  }
+
+  consoleCommand(
+    domainName: string,
+    options: { readonly force?: boolean } = {},
+  ): readonly [string, ...string[]] {
+    const force = options.force === true ? ['--force'] : [];
+    return ['virsh', '--connect', this.uri, 'console', '--domain', domainName, ...force];
   }
 
   close(): Promise<void> {
@@ -290,13 +441,55 @@ export class FakeHypervisor implements Hypervisor {
     return domain;
   }
 
-  #network(name: string): { active: boolean; leases: NetworkLease[] } {
+  #changeDhcp(name: string, places: DhcpHostPlaces, change: (dhcp: XmlElement) => void): void {
+    const network = this.#network(name);
+    if (places.live && !network.active) throw failed('update the network', 'network is not running');
+    if (places.config && !network.persistent) {
+      throw failed('update the network', 'cannot change persistent config of a transient network');
+    }
+    const changed = (xml: string): string => {
+      const tree = readXml(xml);
+      const dhcp = findElement(tree, 'ip', 'dhcp');
+      if (dhcp === undefined) throw failed('update the network', `couldn't update dhcp host entry`);
+      change(dhcp);
+      return writeXml(tree);
+    };
+    const inactiveXml = places.config ? changed(network.inactiveXml ?? network.xml) : network.inactiveXml;
+    // What is inactive has one document.
+    if (!network.active) network.xml = inactiveXml ?? network.xml;
+    else {
+      const live = places.live ? changed(network.xml) : network.xml;
+      network.inactiveXml = inactiveXml ?? network.xml;
+      network.xml = live;
+    }
+  }
+
+  #listenedPorts(): ReadonlySet<string> {
+    const running = [...this.#domains.values()].flatMap(({ liveXml }) => forwardsIn(liveXml ?? ''));
+    return new Set([...this.#takenPorts, ...running.map(({ protocol, port }) => `${protocol}:${port}`)]);
+  }
+
+  #network(name: string): FakeNetwork {
     const network = this.#networks.get(name);
     if (network === undefined) {
       throw failed('find the network', `Network not found: no network with matching name '${name}'`);
     }
     return network;
   }
+}
+
+function defaultCapabilities(): string {
+  const label = `+${process.getuid?.() ?? 0}:+${process.getgid?.() ?? 0}`;
+  const labels = ['kvm', 'qemu'].map((type) => `<baselabel type="${type}">${label}</baselabel>`).join('');
+  const machines = Object.entries(canonicalMachines).map(
+    ([alias, name]) => `<machine canonical="${name}">${alias}</machine><machine>${name}</machine>`,
+  );
+  return [
+    '<capabilities><host><cpu><arch>x86_64</arch></cpu>',
+    `<secmodel><model>none</model></secmodel><secmodel><model>dac</model>${labels}</secmodel></host>`,
+    `<guest><os_type>hvm</os_type><arch name="x86_64"><emulator>/usr/bin/qemu-system-x86_64</emulator>`,
+    `${machines.join('')}<domain type="qemu"/><domain type="kvm"/></arch></guest></capabilities>`,
+  ].join('');
 }
 
 function isOn(domain: FakeDomain): boolean {
@@ -311,6 +504,13 @@ function failed(action: string, words: string): LaunchError {
   return new LaunchError('HYPERVISOR_FAILED', `cannot ${action}: libvirt says: ${words}`, {
     details: { uri: 'fake:///system' },
   });
+}
+
+/** The ports that QEMU would listen on, by the arguments in a domain's XML. */
+function forwardsIn(xml: string): readonly { rule: string; protocol: string; port: string }[] {
+  return [...xml.matchAll(/hostfwd=((tcp|udp):[\d.]*:(\d+)-:\d+)/g)].map(
+    ([, rule = '', protocol = '', port = '']) => ({ rule, protocol, port }),
+  );
 }
 
 /** The document as libvirt keeps it: with a uuid, and the machine's own name in place of an alias. */

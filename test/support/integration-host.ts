@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { lstat, mkdtemp, open, readdir, rm } from 'node:fs/promises';
+import { lstat, mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { execa } from 'execa';
@@ -16,6 +16,10 @@ import { FaultyRunner } from './faulty-runner.js';
 
 export const mib = 1024 ** 2;
 export const gib = 1024 ** 3;
+
+/** Of nobody: its private part is thrown away. */
+export const samplePublicKey =
+  'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIA+Cfpl4/cTEVRBq96j9x5OhggqH1OKJfbAJjBaJd8Ic tester@example';
 
 /** A Host with real qemu-img and a libvirt in memory, on a home that does not exist yet. */
 export interface IntegrationHost extends Host {
@@ -40,12 +44,16 @@ export async function openIntegrationHost(
   const directory = options.directory ?? (await makeTemporaryDirectory());
   const hypervisor = new FakeHypervisor();
   const runner = new FaultyRunner();
+  const sshDirectory = join(directory, 'ssh');
+  await mkdir(sshDirectory, { recursive: true });
+  await writeFile(join(sshDirectory, 'id_ed25519.pub'), samplePublicKey);
   let seconds = 0;
   const host = openHost({
     home: join(directory, 'home'),
     hypervisor,
     runner,
     instanceNameTemplate: options.instanceNameTemplate ?? 'itg-%08x',
+    user: { name: 'tester', sshDirectory, sshAgentSocket: undefined },
     // Each look at the clock is a second later, so that the order of records is certain.
     now: () => new Date(Date.UTC(2026, 0, 1) + (seconds += 1) * 1000),
   });

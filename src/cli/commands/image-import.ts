@@ -1,5 +1,5 @@
 import { basename } from 'node:path';
-import { isDiskFormat, diskFormats, type DiskFormat } from '../../qemu-img/disk-format.js';
+import { diskFormats } from '../../qemu-img/disk-format.js';
 import { LaunchError } from '../../host/launch-error.js';
 import { isRemote, parseRemoteLocation } from '../../image/fetch/remote-location.js';
 import { defineCommand } from '../define-command.js';
@@ -20,6 +20,11 @@ export const importCommand = defineCommand(
       'disk-format': { choices: diskFormats, describe: 'refuse the file unless it has this format' },
       id: { type: 'string', describe: 'UUID to give it, by default a new one', requiresArg: true },
       property: { type: 'string', array: true, nargs: 1, describe: 'key=value, may be repeated' },
+      'box-disk': {
+        type: 'string',
+        describe: "a Vagrant box's disk, by default its first",
+        requiresArg: true,
+      },
       'min-disk': { type: 'number', default: 0, describe: 'smallest root disk it needs, in GiB' },
       'min-ram': { type: 'number', default: 0, describe: 'smallest memory it needs, in MiB' },
       sha256: { type: 'string', describe: 'digest that the file must have', requiresArg: true },
@@ -61,6 +66,7 @@ export const importCommand = defineCommand(
         name: args.name ?? nameOf(args.file),
         format: args['disk-format'],
         id: args.id,
+        boxDisk: args['box-disk'],
         properties: parseProperties(args.property ?? []),
         minDiskGib: checkCount('--min-disk', args['min-disk']),
         minRamMib: checkCount('--min-ram', args['min-ram']),
@@ -101,18 +107,4 @@ function parseProperties(pairs: readonly string[]): Record<string, string> {
 function checkCount(option: string, value: number): number {
   if (Number.isSafeInteger(value) && value >= 0) return value;
   throw new LaunchError('ARGUMENT_INVALID', `${option} takes a whole number, not ${value}`);
-}
-
-/** `launch image import --format qcow2` means the disk's format, as in Glance; json stays json. */
-export function splitImportFormat(values: readonly string[]): {
-  readonly output: 'table' | 'json';
-  readonly disk: DiskFormat | undefined;
-  /** Neither the one nor the other. */
-  readonly unknown: string | undefined;
-} {
-  return {
-    output: values.includes('json') ? 'json' : 'table',
-    disk: values.filter(isDiskFormat).at(-1),
-    unknown: values.find((value) => !isDiskFormat(value) && value !== 'json' && value !== 'table'),
-  };
 }

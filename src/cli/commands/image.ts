@@ -5,13 +5,12 @@ import { imagePositional } from '../positionals.js';
 import { escapeControls } from '../terminal/escape.js';
 import { renderNovaTable } from '../terminal/table.js';
 import { catalogueCommand, updateCommand } from './image-catalogue.js';
+import { exportCommand } from './image-export.js';
 import { importCommand } from './image-import.js';
 import { prefetchCommand } from './prefetch.js';
 
-export { splitImportFormat, standardInput } from './image-import.js';
-
-/** What `-` stands for in `image export`. */
-export const standardOutput = '/dev/stdout';
+export { standardOutput } from './image-export.js';
+export { standardInput } from './image-import.js';
 
 const listCommand = defineCommand(
   {
@@ -103,31 +102,6 @@ const removeCommand = defineCommand(
     const bases =
       removed.removedBases.length === 0 ? '' : `, with ${removed.removedBases.length} of its bases`;
     context.emit(removed, () => `${removed.id} removed${bases}\n`);
-  },
-);
-
-const exportCommand = defineCommand(
-  {
-    command: 'export <image> <file>',
-    describe: 'Write the file as it was imported',
-    positionals: {
-      ...imagePositional,
-      file: { type: 'string', demandOption: true, describe: 'a path that does not exist, or - for stdout' },
-    },
-    options: {},
-    examples: [
-      ['image export fedora-17 f17.qcow2', ''],
-      ['image export fedora-17 - | sha256sum', 'to standard output'],
-    ],
-  },
-  async (context, args) => {
-    const { exportImage, streamImage } = await import('../../instance/image-verbs.js');
-    if (args.file === standardOutput) {
-      await context.write(await streamImage(context.host, args.image));
-      return;
-    }
-    const exported = await exportImage(context.host, args.image, args.file, context.work);
-    context.emit(exported, () => `${exported.path}\n`);
   },
 );
 

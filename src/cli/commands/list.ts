@@ -1,3 +1,4 @@
+import type { InstanceRecord } from '../../instance/instance-record.js';
 import type { InstanceView } from '../../instance/list-instances.js';
 import { defineCommand } from '../define-command.js';
 import { displayWidth } from '../terminal/display-width.js';
@@ -30,6 +31,8 @@ export const listCommand = defineCommand(
   },
 );
 
+type Interface = InstanceRecord['interfaces'][number];
+
 /** One object a row: the record, and what libvirt says. */
 export function viewAsJson(view: InstanceView): object {
   const { record, ...seen } = view;
@@ -37,8 +40,23 @@ export function viewAsJson(view: InstanceView): object {
 }
 
 export function renderNetworks(view: InstanceView): string {
-  if (view.addresses.length > 0) return view.addresses.map((at) => `${at.network}=${at.address}`).join(', ');
-  return view.record?.network?.name ?? '';
+  return (view.record?.interfaces ?? []).map((one) => renderInterface(one, view)).join(', ');
+}
+
+/** What the interface is on, and how the guest is reached there, as far as that is known. */
+function renderInterface(one: Interface, view: InstanceView): string {
+  switch (one.kind) {
+    case 'network': {
+      const found = view.addresses.filter(({ network }) => network === one.network);
+      return found.length === 0 ? one.network : found.map((at) => `${at.network}=${at.address}`).join(', ');
+    }
+    case 'bridge':
+      return one.bridge;
+    case 'user': {
+      const ssh = one.forwards.find(({ protocol, guestPort }) => protocol === 'tcp' && guestPort === 22);
+      return ssh === undefined ? 'user' : `user=${ssh.hostAddress}:${ssh.hostPort}`;
+    }
+  }
 }
 
 /** Whole ids where there is room; the start of one is enough to name an instance. */

@@ -28,13 +28,14 @@ const WIDE: readonly (readonly [number, number])[] = [
 const EMOJI = /\p{Emoji_Presentation}|\p{Emoji}\ufe0f/u;
 // Marks are drawn over the letter before; jamo vowels and finals are drawn into the syllable before.
 const NO_WIDTH = /[\p{Mn}\p{Me}\p{Cc}\p{Cf}\p{Zl}\p{Zp}\u1160-\u11ff]/u;
-const ASCII = /^[\x20-\x7e]*$/;
+// Latin letters, punctuation as printers set it, lines and boxes: one column each, whatever stands beside.
+const PLAIN = /^[\x20-\x7e\u00a1-\u00ac\u00ae-\u02ff\u2010-\u2027\u2030-\u205e\u2500-\u259f]*$/;
 
 let segmenter: Intl.Segmenter | undefined;
 
 /** The columns that plain text (no escape sequences) takes on a terminal. */
 export function displayWidth(text: string): number {
-  if (ASCII.test(text)) return text.length;
+  if (PLAIN.test(text)) return text.length;
   let width = 0;
   for (const grapheme of graphemes(text)) width += graphemeWidth(grapheme);
   return width;

@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import pc from 'picocolors';
 
 import { LaunchError } from '../../host/launch-error.js';
+import { findExplainingCheck } from './doctor-hint.js';
 import { escapeControls, safeJson } from './escape.js';
 import type { Terminal } from './terminal.js';
 
@@ -23,7 +24,8 @@ const EXIT_INTERRUPTED = 130;
  * As text: `launch: <message>`, the causes that add something, one line each, then the hint's lines indented
  * by two spaces. The message is always one line, so that a hostile name in it cannot pose as a hint;
  * newlines in the hint are layout. As JSON, on one line:
- * `{"error":{"code","message","hint"?,"details"?}}`; a bug has the code INTERNAL and its stack in the details.
+ * `{"error":{"code","message","hint"?,"details"?,"doctor"?}}`, where `doctor` is the check of `launch doctor`
+ * that explains it; a bug has the code INTERNAL and its stack in the details.
  */
 export function reportError(error: unknown, terminal: Terminal, options: ReportOptions): number {
   if (options.format === 'json') {
@@ -45,7 +47,8 @@ function exitCode(error: unknown): number {
 
 function describe(error: unknown): Readonly<Record<string, unknown>> {
   if (error instanceof LaunchError) {
-    return { code: error.code, message: error.message, hint: error.hint, details: error.details };
+    const { code, message, hint, details } = error;
+    return { code, message, hint, details, doctor: findExplainingCheck(error) };
   }
   const details = { stack: inspect(error) };
   return { code: 'INTERNAL', message: messageOf(error), hint: 'please report it', details };
@@ -59,8 +62,16 @@ function failureLines(error: LaunchError, { verbose }: ReportOptions): string[] 
     escapeControls(error.message),
     ...causes.map((line) => `  cause: ${line}`),
     ...hint.map((line) => `  ${escapeControls(line)}`),
+    ...doctorLines(error),
     ...(verbose ? stackLines(error) : []),
   ];
+}
+
+/** A failure that is the host's tells who can explain it, unless its own hint did. */
+function doctorLines(error: LaunchError): string[] {
+  const check = findExplainingCheck(error);
+  if (check === undefined || error.hint?.includes('launch doctor') === true) return [];
+  return [`  what is wrong with this host:  launch doctor ${check}`];
 }
 
 function bugLines(error: unknown): string[] {

@@ -132,6 +132,9 @@ export function createProgress(terminal: Terminal, clock: ProgressClock = proces
         case 'notice':
           print(noticeLines(event.message, terminal));
           break;
+        case 'span':
+          // For --timings only.
+          break;
       }
     },
     close() {

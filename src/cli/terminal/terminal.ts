@@ -12,6 +12,8 @@ export interface Terminal {
   readonly interactive: boolean;
   /** The width to draw for; it follows the window. */
   readonly columns: number;
+  /** The window's height; undefined where there is no window. */
+  readonly rows?: number | undefined;
 }
 
 /** The part of a stream that a terminal is made of. */
@@ -20,6 +22,7 @@ interface TerminalStream {
   on(event: 'error', listener: (error: NodeJS.ErrnoException) => void): unknown;
   readonly isTTY?: boolean | undefined;
   readonly columns?: number | undefined;
+  readonly rows?: number | undefined;
 }
 
 interface TerminalSource {
@@ -62,6 +65,9 @@ export function processTerminal(source: TerminalSource = process): Terminal {
     },
     colour: mayColour(source),
     interactive: stderr.isTTY === true && env['TERM'] !== 'dumb' && !isSwitchedOn(env['CI']),
+    get rows() {
+      return positive(stdout.rows) ?? positive(stderr.rows);
+    },
     get columns() {
       return (
         positive(stderr.columns) ?? positive(stdout.columns) ?? positive(env['COLUMNS']) ?? DEFAULT_COLUMNS

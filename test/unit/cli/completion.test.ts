@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 
 import { completeNames } from '../../../src/cli/completion.js';
+import ours from '../../../src/image/catalogue/catalogue.json' with { type: 'json' };
 import { renderRecord } from '../../../src/host/record.js';
 import type { Host } from '../../../src/instance/open-host.js';
 import { sampleImage } from '../image/sample-image.js';
@@ -17,16 +18,20 @@ async function hostWithAll(): Promise<Host> {
 }
 
 const images = ['fedora-17'];
+/** What our catalogue has; a user's own is beside it. */
+const catalogue = Object.keys(ours.images).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
+const launchable = [...images, ...catalogue];
 const flavors = ['m1.tiny', 'm1.small', 'm1.medium', 'm1.large', 'm1.xlarge'];
 const templates = ['legacy', 'linux', 'windows'];
 const instances = ['web', 'instance-00000001', 'instance-00000002', 'instance-00000003'];
 
 describe('completeNames', () => {
   it.each([
-    ['the first word', [''], images],
-    ['the first word, begun', ['fed'], images],
-    ['nothing typed at all', [], images],
-    ['the image of run', ['run', ''], images],
+    ['the first word', [''], launchable],
+    ['the first word, begun', ['fed'], launchable],
+    ['nothing typed at all', [], launchable],
+    ['the image of run', ['run', ''], launchable],
+    ['the image to update', ['image', 'update', ''], catalogue],
     ['the image of a command on images', ['image', 'show', ''], images],
     ['the image to rename', ['image', 'rename', 'fed'], images],
     ['an image by option', ['inspect', '--image', ''], images],
@@ -54,9 +59,26 @@ describe('completeNames', () => {
     expect(await completeNames(await hostWithAll(), words)).toBeUndefined();
   });
 
+  it("offers a user's own catalogue, also where an image has the name, and none that is damaged", async () => {
+    const host = await hostWithAll();
+    const entry = {
+      ...{ title: 'Ours', places: ['https://mirror.example.org/'], checksums: 'SHA256SUMS' },
+      ...{ file: 'build-{arch}.qcow2', architectures: { amd64: 'x86_64' } },
+    };
+    const write = (text: string) => writeFile(host.home.catalogueFile, text);
+    await write(JSON.stringify({ images: { 'fedora-17': entry, 'build-1': entry } }));
+    const names = await completeNames(host, ['']);
+    expect(names?.filter((name) => name === 'build-1' || name === 'fedora-17').sort()).toEqual([
+      'build-1',
+      'fedora-17',
+    ]);
+    await write('{');
+    expect(await completeNames(host, [''])).toEqual(images);
+  });
+
   it('is empty on a home that was never used', async () => {
     const host = await newHost();
     expect(await completeNames(host, ['show', ''])).toEqual([]);
-    expect(await completeNames(host, [''])).toEqual([]);
+    expect(await completeNames(host, [''])).toEqual(catalogue);
   });
 });

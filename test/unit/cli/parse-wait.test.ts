@@ -4,9 +4,8 @@ import { parseWait } from '../../../src/cli/parse-wait.js';
 import { launchErrorOf } from '../host/launch-error-of.js';
 
 describe('parseWait', () => {
-  it('knows none and running', () => {
-    expect(parseWait('none')).toEqual({ kind: 'none' });
-    expect(parseWait('running')).toEqual({ kind: 'running' });
+  it.each(['none', 'running', 'address', 'ssh', 'cloud-init'])('knows %s', (kind) => {
+    expect(parseWait(kind)).toEqual({ kind });
   });
 
   it('takes a pattern whose anchors stand for lines', () => {

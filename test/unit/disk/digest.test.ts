@@ -3,7 +3,7 @@ import { open, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
-import { chunksWithData, digestRawDisk } from '../../../src/disk/digest.js';
+import { chunksWithData, digestRawDisk, findChangedMib, readDigest } from '../../../src/disk/digest.js';
 import { QemuImg, type Extent } from '../../../src/qemu-img/qemu-img.js';
 import { ScriptedRunner } from '../../support/scripted-runner.js';
 import { launchErrorOf } from '../host/launch-error-of.js';
@@ -192,5 +192,32 @@ describe('digestRawDisk', () => {
     const content = Buffer.alloc(MIB + 513, 7);
     await writeFile(path, content);
     expect(await digestRawDisk(path, qemuImgWith([data(0, content.length)]))).toBe(slowDigest(content));
+  });
+});
+
+describe('findChangedMib', () => {
+  const content = (seed: number): Buffer => Buffer.alloc(MIB, seed);
+  const whole = qemuImgWith([data(0, 5 * MIB)]);
+  const read = async (...chunks: readonly (number | undefined)[]) => {
+    const pieces = chunks.flatMap((seed, index) =>
+      seed === undefined ? [] : [{ at: index * MIB, bytes: content(seed) }],
+    );
+    return await readDigest(await rawDisk(5 * MIB, pieces), 'raw', whole);
+  };
+
+  it('names what was changed, filled, or emptied', async () => {
+    const before = await read(1, 2, undefined, 4, 5);
+    expect(findChangedMib(before, await read(1, 2, undefined, 4, 5))).toEqual([]);
+    expect(findChangedMib(before, await read(1, 9, 3, undefined, 5))).toEqual([1, 2, 3]);
+    expect(findChangedMib(before, await read(2, 1, undefined, 4, 5))).toEqual([0, 1]);
+  });
+
+  it('says nothing without a list, or with one that is not what the digest was made of', async () => {
+    const before = await read(1, 2);
+    const after = await read(1, 3);
+    expect(findChangedMib({ digest: before.digest }, after)).toBeUndefined();
+    expect(findChangedMib({ ...before, chunks: after.chunks }, after)).toBeUndefined();
+    expect(findChangedMib({ ...before, chunks: '' }, after)).toBeUndefined();
+    expect(findChangedMib({ ...before, digest: null }, after)).toBeUndefined();
   });
 });

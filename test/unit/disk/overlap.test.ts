@@ -5,6 +5,7 @@ import { measureOverlap, sharedBytes } from '../../../src/disk/overlap.js';
 import { QemuImg, type Extent } from '../../../src/qemu-img/qemu-img.js';
 import { ScriptedRunner } from '../../support/scripted-runner.js';
 import { launchErrorOf } from '../host/launch-error-of.js';
+import { createRandom } from '../../support/random.js';
 
 function extent(startBytes: number, lengthBytes: number): Extent {
   return { startBytes, lengthBytes, depth: 0, zero: false, data: true };
@@ -24,11 +25,8 @@ function slowSharedBytes(first: readonly Extent[], second: readonly Extent[]): n
 
 /** The same numbers in every run. */
 function numbersFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return Math.floor((state / 2 ** 32) * below);
-  };
+  const random = createRandom(seed);
+  return (below) => Math.floor(random() * below);
 }
 
 function randomExtents(next: (below: number) => number): readonly Extent[] {

@@ -28,7 +28,7 @@ describe('invariant 4: the driver type is the format that was created', () => {
     const { root, basePath, path, tools, runner } = await setUp();
     const request = { basePath, virtualSizeBytes: 4096, kind: 'overlay' } as const;
     expect(await createRootDisk(root, path, request, tools)).toBe('qcow2');
-    expect(runner.calls[0]?.args).toContain(`backing_file=${basePath},backing_fmt=raw`);
+    expect(runner.calls[0]?.args).toContain(`backing_file=${basePath},backing_fmt=raw,extended_l2=on`);
     expect((await stat(path)).mode & 0o777).toBe(0o600);
   });
 

@@ -1,6 +1,13 @@
 import { readFileSync } from 'node:fs';
 
-import type { DomainSpec, VirtType } from '../../../src/domain/domain-spec.js';
+import type {
+  BridgeInterface,
+  DomainSeed,
+  DomainSpec,
+  NetworkInterface,
+  UserInterface,
+  VirtType,
+} from '../../../src/domain/domain-spec.js';
 
 export const templateNames = ['linux', 'windows', 'legacy'] as const;
 export const goldenDirectory = new URL('../../golden/domain/', import.meta.url);
@@ -30,7 +37,8 @@ export function plainSpec(virtType: VirtType = 'kvm', number = 0x0c): DomainSpec
     memoryMib: 2048,
     vcpus: 2,
     rootDisk: { path: `${directory}/disk`, driverType: 'qcow2', cacheMode: 'none' },
-    network: { name: 'default', macAddress: '52:54:00:1b:77:02' },
+    seed: undefined,
+    interfaces: [networkInterface()],
     consoleLogPath: `${directory}/console.log`,
     metadata: {
       displayName: 'fedora-t1',
@@ -43,6 +51,23 @@ export function plainSpec(virtType: VirtType = 'kvm', number = 0x0c): DomainSpec
   };
 }
 
+export function networkInterface(changes: Partial<NetworkInterface> = {}): NetworkInterface {
+  const macAddress = '52:54:00:1b:77:02';
+  return { kind: 'network', network: 'default', macAddress, model: null, address: null, ...changes };
+}
+
+const bridgeInterface: BridgeInterface = {
+  ...{ kind: 'bridge', bridge: 'br0', macAddress: '52:54:00:1b:77:02', model: 'rtl8139' },
+};
+
+const userInterface: UserInterface = {
+  ...{ kind: 'user', macAddress: '52:54:00:1b:77:02', model: null },
+  forwards: [
+    { protocol: 'tcp', hostAddress: '127.0.0.1', hostPort: 20012, guestPort: 22 },
+    { protocol: 'udp', hostAddress: '0.0.0.0', hostPort: 5353, guestPort: 53 },
+  ],
+};
+
 const machineTypes: Readonly<Record<TemplateName, string>> = {
   linux: 'pc-i440fx-7.2',
   windows: 'pc-q35-7.2',
@@ -51,12 +76,37 @@ const machineTypes: Readonly<Record<TemplateName, string>> = {
 
 const options: Readonly<Record<string, (spec: DomainSpec, template: TemplateName) => DomainSpec>> = {
   plain: (spec) => spec,
-  'no-network': (spec) => ({ ...spec, network: undefined }),
+  'no-network': (spec) => ({ ...spec, interfaces: [] }),
   'no-cow': (spec) => ({ ...spec, rootDisk: { ...spec.rootDisk, driverType: 'raw' } }),
   writeback: (spec) => ({ ...spec, rootDisk: { ...spec.rootDisk, cacheMode: 'writeback' } }),
   'frozen-machine': (spec, template) => ({ ...spec, machineType: machineTypes[template] }),
   'hostile-names': (spec) => hostileSpec(spec),
 };
+
+/** For each template, once: the virt type makes no difference to them. */
+const networkOptions: typeof options = {
+  bridge: (spec) => ({ ...spec, interfaces: [bridgeInterface] }),
+  user: (spec) => ({ ...spec, interfaces: [userInterface] }),
+  several: (spec) => ({
+    ...spec,
+    interfaces: [
+      networkInterface({ address: '192.168.122.50' }),
+      { ...userInterface, macAddress: '52:54:00:1b:77:03' },
+      { ...bridgeInterface, macAddress: '52:54:00:1b:77:04' },
+    ],
+  }),
+};
+
+/** For each template, once, as those of networks. */
+const seedOptions: typeof options = {
+  seed: (spec) => ({ ...spec, seed: seedOf(spec) }),
+  'seed-late': (spec) => ({ ...spec, seed: { ...seedOf(spec), needsNetwork: true } }),
+  'config-drive': (spec) => ({ ...spec, seed: { ...seedOf(spec), kind: 'config-drive' } }),
+};
+
+function seedOf({ rootDisk }: DomainSpec): DomainSeed {
+  return { path: `${rootDisk.path}.seed`, kind: 'nocloud', needsNetwork: false };
+}
 
 function hostileSpec(spec: DomainSpec): DomainSpec {
   const hostile = `<a b="c" d='e'>&amp;]]></a> &x; &#10; \u202e名前 😀`;
@@ -65,7 +115,8 @@ function hostileSpec(spec: DomainSpec): DomainSpec {
     name: `${spec.name}<&>"'é`,
     rootDisk: { ...spec.rootDisk, path: `/srv/<&>"'/é 😀/disk` },
     consoleLogPath: `/srv/<&>"'/é 😀/console.log`,
-    network: { name: `net<&>"'é`, macAddress: '52:54:00:1b:77:02' },
+    seed: { path: `/srv/<&>"'/é 😀/disk.seed`, kind: 'nocloud', needsNetwork: false },
+    interfaces: [networkInterface({ network: `net<&>"'é` })],
     metadata: { ...spec.metadata, displayName: hostile, flavorName: hostile, imageName: ` ${hostile} ` },
   };
 }
@@ -80,6 +131,17 @@ export function listGoldenCases(): GoldenCase[] {
           name: `${template}-${virtType}-${option}`,
           templateXml: readTemplateXml(template),
           spec: change(plainSpec(virtType, cases.length + 1), template),
+        });
+      }
+    }
+  }
+  for (const few of [networkOptions, seedOptions]) {
+    for (const template of templateNames) {
+      for (const [option, change] of Object.entries(few)) {
+        cases.push({
+          name: `${template}-qemu-${option}`,
+          templateXml: readTemplateXml(template),
+          spec: change(plainSpec('qemu', cases.length + 1), template),
         });
       }
     }

@@ -5,7 +5,7 @@ import { parseDomain } from '../../../src/domain/parse-domain.js';
 import { readXml } from '../../../src/domain/read-xml.js';
 import { renderDomain } from '../../../src/domain/render-domain.js';
 import { findElement, listElements, textOf } from '../../../src/domain/xml-element.js';
-import { plainSpec, readTemplateXml } from './domain-cases.js';
+import { networkInterface, plainSpec, readTemplateXml } from './domain-cases.js';
 
 const bare = '<domain><os><type>hvm</type></os></domain>';
 
@@ -84,7 +84,7 @@ describe('renderDomain', () => {
 
   it('leaves no interface at all without a network', () => {
     const template = withDevices('<interface type="user"/><interface type="bridge"/>');
-    expect(parseDomain(render(template, { network: undefined })).interfaces).toEqual([]);
+    expect(parseDomain(render(template, { interfaces: [] })).interfaces).toEqual([]);
   });
 
   it('keeps the model of the first interface, and the others as they are', () => {
@@ -152,7 +152,7 @@ describe('renderDomain', () => {
         { consoleLogPath: text },
         { rootDisk: { ...rootDisk, path: text } },
         { metadata: { ...metadata, displayName: text } },
-        { network: { name: text, macAddress: '' } },
+        { interfaces: [networkInterface({ network: text })] },
       ]) {
         expect(() => render(bare, change)).toThrow(expect.objectContaining({ code: 'NAME_INVALID' }));
       }

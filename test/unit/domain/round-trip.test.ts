@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
-import type { DomainSpec } from '../../../src/domain/domain-spec.js';
+import type { DomainInterface, DomainSpec } from '../../../src/domain/domain-spec.js';
 import { parseDomain } from '../../../src/domain/parse-domain.js';
 import { renderDomain } from '../../../src/domain/render-domain.js';
+import { createRandom } from '../../support/random.js';
 import { describeSpec } from './describe-spec.js';
 import { listGoldenCases, readTemplateXml, templateNames } from './domain-cases.js';
 
@@ -14,7 +15,7 @@ describe('parseDomain(renderDomain(template, spec))', () => {
   it('gives back any spec', () => {
     const templates = templateNames.map(readTemplateXml);
     for (let seed = 1; seed <= 300; seed++) {
-      const random = randomNumbers(seed);
+      const random = createRandom(seed);
       const spec = randomSpec(random);
       const description = parseDomain(renderDomain(pick(random, templates), spec));
       expect(description, `seed ${seed}`).toMatchObject(describeSpec(spec));
@@ -23,17 +24,6 @@ describe('parseDomain(renderDomain(template, spec))', () => {
 });
 
 type Random = () => number;
-
-/** mulberry32: the same numbers for the same seed, so that a failure can be met again. */
-function randomNumbers(seed: number): Random {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
 
 function pick<T>(random: Random, values: readonly T[]): T {
   return values[Math.floor(random() * values.length)] as T;
@@ -46,6 +36,16 @@ const fragments = [
 
 function randomText(random: Random): string {
   return Array.from({ length: 1 + Math.floor(random() * 12) }, () => pick(random, fragments)).join('');
+}
+
+function randomInterface(random: Random): DomainInterface {
+  const common = { macAddress: randomText(random), model: pick(random, [null, 'e1000', 'virtio']) };
+  const forwards = [{ protocol: 'tcp' as const, hostAddress: '127.0.0.1', hostPort: 22012, guestPort: 22 }];
+  return pick<DomainInterface>(random, [
+    { kind: 'network', network: randomText(random), ...common, address: null },
+    { kind: 'bridge', bridge: randomText(random), ...common },
+    { kind: 'user', ...common, forwards },
+  ]);
 }
 
 function randomSpec(random: Random): DomainSpec {
@@ -63,7 +63,11 @@ function randomSpec(random: Random): DomainSpec {
       driverType: pick(random, ['qcow2', 'raw']),
       cacheMode: pick(random, ['none', 'writeback']),
     },
-    network: pick(random, [undefined, { name: text(), macAddress: text() }]),
+    interfaces: Array.from({ length: Math.floor(random() * 4) }, () => randomInterface(random)),
+    seed: pick(random, [
+      undefined,
+      { path: `/${text()}`, kind: pick(random, ['nocloud', 'config-drive']), needsNetwork: random() < 0.5 },
+    ]),
     consoleLogPath: `/${text()}`,
     metadata: {
       displayName: text(),

@@ -5,11 +5,11 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import {
   followConsoleLog,
-  lastLines,
   lengthOf,
   readConsoleLog,
   waitForConsole,
 } from '../../../src/guest/console-log.js';
+import { lastLines } from '../../../src/guest/plain-text.js';
 import { launchErrorOf } from '../host/launch-error-of.js';
 import { newHome } from '../host/new-home.js';
 

@@ -1,7 +1,7 @@
 import { unlinkSync, writeFileSync } from 'node:fs';
 import { readFile, unlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type * as locking from 'fs-native-extensions';
+import type locking from 'fs-native-extensions';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { fileExists } from '../../../src/host/files.js';
@@ -13,12 +13,14 @@ import { newHome } from './new-home.js';
 const betweenOpenAndLock = vi.hoisted((): { run: (() => void) | undefined } => ({ run: undefined }));
 
 vi.mock('fs-native-extensions', async (importOriginal) => {
-  const original = await importOriginal<typeof locking>();
+  const { default: original } = await importOriginal<{ default: typeof locking }>();
   return {
-    ...original,
-    tryLock: (...args: Parameters<typeof original.tryLock>) => {
-      betweenOpenAndLock.run?.();
-      return original.tryLock(...args);
+    default: {
+      ...original,
+      tryLock: (...args: Parameters<typeof original.tryLock>) => {
+        betweenOpenAndLock.run?.();
+        return original.tryLock(...args);
+      },
     },
   };
 });

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { LaunchError } from '../../../src/host/launch-error.js';
 import { planLaunch, type LaunchFacts, type LaunchRequest } from '../../../src/instance/plan-launch.js';
+import type { SeedFacts } from '../../../src/instance/plan-seed.js';
 import { launchErrorOf } from '../host/launch-error-of.js';
 import { sampleImage } from '../image/sample-image.js';
 
@@ -12,8 +13,10 @@ const facts: LaunchFacts = {
   flavor: small,
   virtType: 'kvm',
   domainName: 'instance-0000000c',
+  seed: undefined,
   uuid: 'fd0cb2f1-8375-44c9-b1f4-3e1f4c4a8ef0',
-  macAddress: '52:54:00:00:00:01',
+  macAddresses: ['52:54:00:00:00:01', '52:54:00:00:00:02'],
+  defaultNetwork: { kind: 'network', network: 'default' },
 };
 
 function plan(request: Partial<LaunchRequest> = {}, changes: Partial<LaunchFacts> = {}) {
@@ -37,7 +40,11 @@ describe('planLaunch', () => {
       flavor: small,
       virtType: 'kvm',
       template: 'linux',
-      network: { name: 'default', macAddress: '52:54:00:00:00:01' },
+      interfaces: [
+        { kind: 'network', network: 'default', macAddress: '52:54:00:00:00:01', model: null, address: null },
+      ],
+      seed: undefined,
+      login: { user: null, identityFile: null },
       baseName: '06a057b9c7b0b27e3b496f53d1e88810a0d1d5d3_20',
       baseFormat: 'raw',
       disk: { kind: 'overlay', virtualSizeBytes: 20 * GIB, preallocation: undefined },
@@ -62,8 +69,10 @@ describe('planLaunch', () => {
   });
 
   it('has no network only when none was asked for', () => {
-    expect(plan({ network: null }).network).toBeUndefined();
-    expect(plan({ network: 'isolated' }).network?.name).toBe('isolated');
+    expect(plan({ networks: [] }).interfaces).toEqual([]);
+    expect(plan({ networks: [{ kind: 'network', network: 'isolated' }] }).interfaces).toMatchObject([
+      { kind: 'network', network: 'isolated' },
+    ]);
   });
 
   it('makes a raw copy without copy on write', () => {
@@ -98,6 +107,26 @@ describe('planLaunch', () => {
       expect((await refusal(sizes)).code).toBe('FLAVOR_INVALID');
     },
   );
+});
+
+describe('a seed', () => {
+  const seed: SeedFacts = {
+    ...{ kind: 'nocloud', needsNetwork: false, hostname: undefined, user: 'alice', identityFile: '/k' },
+  };
+
+  it('names the guest after the instance, and says who logs in with what', () => {
+    expect(plan({ name: 'Web 1' }, { seed })).toMatchObject({
+      seed: { kind: 'nocloud', hostname: 'web-1', needsNetwork: false },
+      login: { user: 'alice', identityFile: '/k' },
+    });
+    expect(plan({}, { seed }).seed?.hostname).toBe('instance-0000000c');
+    expect(plan({ name: '名前' }, { seed }).seed?.hostname).toBe('instance-0000000c');
+  });
+
+  it('names it otherwise when asked to', () => {
+    const named = { ...seed, hostname: 'db.example.com' };
+    expect(plan({ name: 'Web 1' }, { seed: named }).seed?.hostname).toBe('db.example.com');
+  });
 });
 
 describe('an image that does not fit', () => {

@@ -48,7 +48,12 @@ export function sampleInstance(number: number, changes: Partial<InstanceRecord> 
       base: '06a057b9c7b0b27e3b496f53d1e88810a0d1d5d3_20',
       preallocation: null,
     },
-    network: { name: 'default', macAddress: '52:54:00:00:00:01' },
+    interfaces: [
+      { kind: 'network', network: 'default', macAddress: '52:54:00:00:00:01', model: null, address: null },
+    ],
+    seed: null,
+    login: { user: null, identityFile: null },
+    timings: [],
     maker: null,
     ...changes,
   };

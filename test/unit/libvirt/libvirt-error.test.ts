@@ -47,6 +47,11 @@ describe('libvirt that refuses', () => {
     ['internal error: qemu: cannot set up guest memory: Cannot allocate memory', 'smaller flavor'],
     ['Could not access KVM kernel module: No such file or directory', '--virt-type qemu'],
     ['invalid argument: KVM is not available on this host', '--virt-type qemu'],
+    [
+      'failed to communicate with bridge helper: Transport endpoint is not connected',
+      '/etc/qemu/bridge.conf',
+    ],
+    ["internal error: UNIX socket path '/home/u/.config/libvirt/a' too long", 'no <channel>'],
   ])('%s', (words, hint) => {
     const error = errorOf(words);
     expect(error.code).toBe('HYPERVISOR_FAILED');

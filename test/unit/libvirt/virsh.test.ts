@@ -38,6 +38,19 @@ describe('virsh', () => {
     expect(runner.calls[1]?.args.slice(-4)).toEqual(['--pool', '-p', '--vol', '--all']);
   });
 
+  it('says where an address is to be kept', async () => {
+    const { runner, virsh } = scripted({}, {});
+    const host = { macAddress: '52:54:00:00:00:01', address: '10.0.0.5' };
+    await virsh.updateDhcpHost('add', 'lab', host, { live: true, config: true });
+    await virsh.updateDhcpHost('delete', 'lab', host, { live: false, config: true });
+    const update = ['net-update', '--network', 'lab'];
+    const entry = ['ip-dhcp-host', "<host mac='52:54:00:00:00:01' ip='10.0.0.5'/>"];
+    expect(runner.calls.map(({ args }) => args.slice(3))).toEqual([
+      [...update, 'add', ...entry, '--live', '--config'],
+      [...update, 'delete', ...entry, '--config'],
+    ]);
+  });
+
   it('fails with libvirt’s own words', async () => {
     const { virsh } = scripted({
       exitCode: 1,

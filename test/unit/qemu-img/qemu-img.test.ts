@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { isDiskFormat } from '../../../src/qemu-img/disk-format.js';
 import { preallocations, QemuImg } from '../../../src/qemu-img/qemu-img.js';
-import { ScriptedRunner, type Answer } from '../../support/scripted-runner.js';
+import { ScriptedRunner, type Answer, type RecordedCall } from '../../support/scripted-runner.js';
 import { launchErrorOf } from '../host/launch-error-of.js';
 
 function scripted(...answers: readonly Answer[]) {
@@ -34,7 +34,7 @@ describe('invariant 4: qemu-img never probes a format', () => {
       ['qemu-img', 'check', '-q', '--force-share', '-f', 'vmdk', '/d/disk'],
       ['qemu-img', 'convert', '-p', '-f', 'vdi', '-O', 'raw', '-m', '16', '-W', '/i/image', '/b/base'],
       // prettier-ignore
-      ['qemu-img', 'create', '-q', '-f', 'qcow2', '-o', 'backing_file=/b/base,backing_fmt=raw', '/d/disk', '1024'],
+      ['qemu-img', 'create', '-q', '-f', 'qcow2', '-o', 'backing_file=/b/base,backing_fmt=raw,extended_l2=on', '/d/disk', '1024'],
     ]);
   });
 
@@ -52,6 +52,40 @@ describe('invariant 4: qemu-img never probes a format', () => {
       '/d/disk',
       '21474836480',
     ]);
+  });
+});
+
+describe('an overlay has subclusters where QEMU knows them', () => {
+  const overlay = { basePath: '/b/base', baseFormat: 'raw', virtualSizeBytes: 1024 };
+  // QEMU 5.1's words.
+  const refused: Answer = {
+    exitCode: 1,
+    stderr: "qemu-img: /d/disk: Invalid parameter 'extended_l2'\n",
+  };
+  const creationOf = (call: RecordedCall | undefined) => call?.args[5];
+  const [plain, subclusters] = ['backing_file=/b/base,backing_fmt=raw', 'extended_l2=on'];
+
+  it('is made without them by a QEMU that does not, which is asked once', async () => {
+    const { runner, qemuImg } = scripted(refused, {}, {});
+    await qemuImg.createOverlay('/d/disk', overlay);
+    await qemuImg.createOverlay('/d/disk', overlay);
+    expect(runner.calls.map(creationOf)).toEqual([`${plain},${subclusters}`, plain, plain]);
+  });
+
+  it('fails for any other reason at once', async () => {
+    const { runner, qemuImg } = scripted({
+      exitCode: 1,
+      stderr: "qemu-img: /d/extended_l2: Could not create '/d/extended_l2': Permission denied\n",
+    });
+    const error = await launchErrorOf(qemuImg.createOverlay('/d/extended_l2', overlay));
+    expect(error.code).toBe('COMMAND_FAILED');
+    expect(runner.calls).toHaveLength(1);
+  });
+
+  it('is not made when its space cannot be taken without them', async () => {
+    const { runner, qemuImg } = scripted(refused);
+    await launchErrorOf(qemuImg.createOverlay('/d/disk', { ...overlay, preallocation: 'metadata' }));
+    expect(runner.calls).toHaveLength(1);
   });
 });
 
@@ -77,7 +111,9 @@ describe('invariant 7: a path stays a path', () => {
       baseFormat: 'raw',
       virtualSizeBytes: 1024,
     });
-    expect(runner.calls[0]?.args).toContain('backing_file=/home/a,,encryption=on,,,,b/base,backing_fmt=raw');
+    expect(runner.calls[0]?.args).toContain(
+      'backing_file=/home/a,,encryption=on,,,,b/base,backing_fmt=raw,extended_l2=on',
+    );
     expect(runner.calls[0]?.args).toContain('/d,1/disk');
   });
 });

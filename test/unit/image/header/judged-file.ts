@@ -2,19 +2,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { LaunchError, type LaunchErrorCode } from '../../../../src/host/launch-error.js';
+import { LaunchError } from '../../../../src/host/launch-error.js';
 import { inspectHeader } from '../../../../src/image/header/inspect-header.js';
-import type { DiskFormat } from '../../../../src/qemu-img/disk-format.js';
-
-/** A file that must be refused. */
-export interface HostileFile {
-  readonly name: string;
-  readonly bytes: () => Buffer;
-  readonly code: LaunchErrorCode;
-  readonly declaredFormat?: DiskFormat;
-  /** What the message must say. */
-  readonly says?: string;
-}
+import type { HostileFile } from '../../../support/hostile-images/hostile-file.js';
 
 /** A temporary directory for the tests of a file, as a function that gives a path in it. */
 export function temporaryDirectory(): (name: string) => string {

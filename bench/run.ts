@@ -1,0 +1,89 @@
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import type { Benchmark } from './benchmark.js';
+import { coldLaunch } from './cold-launch.js';
+import { convert } from './convert.js';
+import { guestIo } from './guest-io.js';
+import { lists } from './lists.js';
+import { describeMachine } from './machine.js';
+import { many } from './many.js';
+import { overlayIo } from './overlay-io.js';
+import { renderSection, writeReport } from './report.js';
+import { startUp } from './start-up.js';
+import { vagrant } from './vagrant.js';
+import { warmLaunch } from './warm-launch.js';
+
+const benchmarks: readonly Benchmark[] = [
+  startUp,
+  lists,
+  warmLaunch,
+  coldLaunch,
+  many,
+  convert,
+  overlayIo,
+  guestIo,
+  vagrant,
+];
+
+const usage = `usage: npm run bench -- [NAME…] [--rounds N] [--directory DIR] [--dry-run]
+
+Measures, and writes the sections of docs/performance.md. Names: ${benchmarks.map(({ name }) => name).join(', ')}; none means all but vagrant.
+  --rounds N       counted rounds, instead of each benchmark's own number
+  --directory DIR  where the files go that are measured on, by default the temporary directory
+  --dry-run        print the sections instead of writing them`;
+
+const page = fileURLToPath(new URL('../../../docs/performance.md', import.meta.url));
+
+async function main(): Promise<void> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rounds: { type: 'string' },
+      directory: { type: 'string', default: tmpdir() },
+      'dry-run': { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const chosen = positionals.map((name) => benchmarks.find((benchmark) => benchmark.name === name));
+  const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
+  if (values.help || chosen.includes(undefined) || (rounds !== undefined && !(rounds >= 1))) {
+    console.error(usage);
+    process.exitCode = values.help ? 0 : 2;
+    return;
+  }
+  const interruption = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    // Not once: execa ends the process when it finds its own listener the only one left.
+    process.on(signal, () => {
+      interruption.abort(new Error(`ended by ${signal}`));
+    });
+  }
+  for (const benchmark of chosen.length === 0
+    ? benchmarks.filter(({ onlyByName }) => onlyByName !== true)
+    : chosen) {
+    if (benchmark === undefined) continue;
+    await mkdir(values.directory, { recursive: true });
+    const directory = await mkdtemp(join(values.directory, `launch-bench-${benchmark.name}-`));
+    try {
+      const machine = await describeMachine(directory);
+      const comparisons = await benchmark.run({
+        rounds,
+        directory,
+        signal: interruption.signal,
+        say: (text) => {
+          console.error(`${benchmark.name}: ${text}`);
+        },
+      });
+      const measured = { benchmark, comparisons, machine, when: new Date() };
+      if (values['dry-run']) console.log(renderSection(measured));
+      else await writeReport(page, measured);
+    } finally {
+      await rm(directory, { recursive: true, force: true });
+    }
+  }
+}
+
+await main();
