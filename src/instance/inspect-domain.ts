@@ -113,7 +113,9 @@ async function inspectDisk(
   const detected = links[0]?.detectedFormat;
   return {
     ...bare,
-    driverTypeMatches: detected === undefined ? undefined : detected === format,
+    // To QEMU a CD's image is a raw disk like any other.
+    driverTypeMatches:
+      detected === undefined ? undefined : (detected === 'iso' ? 'raw' : detected) === format,
     chain,
     overlap: await measureOverlap(links, host.qemuImg, work),
   };

@@ -81,7 +81,7 @@ describe('invariant 3: however many ask for a base at once, one converts', () =>
       child.messages.flatMap((message) =>
         message.type === 'event' &&
         message.event.type === 'step-progress' &&
-        message.event.message.includes(words) &&
+        message.event.message.startsWith(words) &&
         message.event.totalBytes !== undefined
           ? [message.event.doneBytes ?? 0]
           : [],

@@ -39,8 +39,9 @@ describe('inspecting a domain', () => {
       ...{ virtType: 'qemu', machineType: 'pc-i440fx-7.2', memoryMib: 512, vcpus: 1 },
       instance: { uuid: instance.uuid },
     });
-    expect(found.disks).toHaveLength(1);
-    const [disk] = found.disks;
+    const [disk, seed] = found.disks;
+    expect(found.disks).toHaveLength(2);
+    expect(seed).toMatchObject({ target: 'vdb', driverType: 'raw', driverTypeMatches: true });
     expect(disk).toMatchObject({
       target: 'vda',
       source: diskPath,
