@@ -1,6 +1,6 @@
-import { pipeline } from 'node:stream/promises';
 import { runCli } from './cli.js';
 import { processTerminal } from './terminal/terminal.js';
+import { writeBytes } from './terminal/write-bytes.js';
 
 /** One command line with what the process has: its terminal, its environment, its signals. */
 export async function runProcess(process: NodeJS.Process, args: readonly string[]): Promise<number> {
@@ -24,9 +24,7 @@ export async function runProcess(process: NodeJS.Process, args: readonly string[
     environment: process.env,
     stdin: process.stdin,
     program: [process.execPath, process.argv[1] ?? 'launch'],
-    writeBytes: async (content) => {
-      await pipeline(content, process.stdout, { end: false });
-    },
+    writeBytes: (content) => writeBytes(content, process.stdout),
     signal: controller.signal,
   });
 }

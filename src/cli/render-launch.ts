@@ -16,6 +16,7 @@ export function renderLaunched({ instance, diskPath, basePath }: LaunchedInstanc
     `${instance.domainName}  ${escapeControls(instance.displayName)}  ${instance.uuid}`,
     `  disk  ${diskPath}`,
     `  base  ${instance.disk.base === null ? `${basePath} (copied)` : basePath}`,
+    `  next  launch ${instance.interfaces.length === 0 ? 'console' : 'ssh'} ${instance.domainName}`,
     '',
   ].join('\n');
 }

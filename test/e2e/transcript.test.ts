@@ -74,7 +74,9 @@ describe('the transcript of the document', () => {
     expect(stderr).toMatch(/✔ base {7}_base\/06a057b9…_20, \d+ MiB on disk of 20 GiB, converted in [\d.]+ s/);
     expect(exitCode).toBe(0);
     expect(stdout).toMatch(
-      new RegExp(`^${domain}  fedora-t1  [0-9a-f-]{36}\n  disk  ${disk}\n  base  ${base}\n$`),
+      new RegExp(
+        `^${domain}  fedora-t1  [0-9a-f-]{36}\n  disk  ${disk}\n  base  ${base}\n  next  launch ssh ${domain}\n$`,
+      ),
     );
   });
 
