@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -67,6 +67,8 @@ async function main(): Promise<void> {
     if (benchmark === undefined) continue;
     await mkdir(values.directory, { recursive: true });
     const directory = await mkdtemp(join(values.directory, `launch-bench-${benchmark.name}-`));
+    // QEMU runs as a user of its own, and has to pass.
+    await chmod(directory, 0o711);
     try {
       const machine = await describeMachine(directory);
       const comparisons = await benchmark.run({

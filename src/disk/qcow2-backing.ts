@@ -1,8 +1,11 @@
-import { open } from 'node:fs/promises';
+import { open, type FileHandle } from 'node:fs/promises';
 import { dirname, isAbsolute, join, normalize } from 'node:path';
 
 /** Bytes that hold the header and its extensions in every qcow2 that has a backing file (one cluster). */
 const headerBytes = 64 * 1024;
+/** As much as nearly all need: QEMU writes the name right behind the extensions. */
+const firstBytes = 4096;
+const qcow2Magic = 0x514649fb;
 const backingFormatExtension = 0xe2792aca;
 /** Longest backing file name of the format. */
 const maximumNameBytes = 1023;
@@ -21,7 +24,7 @@ export interface WrittenBacking {
  */
 export async function readWrittenBacking(path: string): Promise<WrittenBacking | undefined> {
   const header = await readStart(path);
-  if (header === undefined || header.length < 72 || header.readUInt32BE(0) !== 0x514649fb) return undefined;
+  if (header === undefined || header.length < 72 || header.readUInt32BE(0) !== qcow2Magic) return undefined;
   const offset = Number(header.readBigUInt64BE(8));
   const length = header.readUInt32BE(16);
   if (offset === 0 || length === 0 || length > maximumNameBytes || offset + length > header.length)
@@ -70,13 +73,24 @@ async function readStart(path: string): Promise<Buffer | undefined> {
   try {
     const handle = await open(path, 'r');
     try {
-      const content = Buffer.alloc(headerBytes);
-      const { bytesRead } = await handle.read(content, 0, headerBytes, 0);
-      return content.subarray(0, bytesRead);
+      const first = await readBytes(handle, firstBytes);
+      return endsWithin(first) ? first : await readBytes(handle, headerBytes);
     } finally {
       await handle.close();
     }
   } catch {
     return undefined;
   }
+}
+
+async function readBytes(handle: FileHandle, lengthBytes: number): Promise<Buffer> {
+  const content = Buffer.alloc(lengthBytes);
+  const { bytesRead } = await handle.read(content, 0, lengthBytes, 0);
+  return content.subarray(0, bytesRead);
+}
+
+/** Whether there is no backing file, or its name ends within what was read. */
+function endsWithin(header: Buffer): boolean {
+  if (header.length < firstBytes || header.readUInt32BE(0) !== qcow2Magic) return true;
+  return Number(header.readBigUInt64BE(8)) + header.readUInt32BE(16) <= header.length;
 }

@@ -85,7 +85,10 @@ function cloudInitLines({ console, cloudInit }: Evidence): readonly string[] {
   const { userDataUnreadable, userDataFailed, problems } = console.cloudInit;
   const told = [...userDataUnreadable, ...userDataFailed, ...problems];
   const own = [...(cloudInit?.errors ?? []), ...(cloudInit?.recoverable ?? [])];
-  return [...new Set([...told, ...own])].slice(0, 4).map((line) => `cloud-init: ${line}`);
+  // Its report is shorter, and says which of several scripts it was.
+  const lines = [...new Set([...own, ...told])].slice(0, 4).map((line) => `cloud-init: ${line}`);
+  const { saidBefore } = console.cloudInit;
+  return [...lines, ...saidBefore.map((line) => `printed before it failed: ${line.slice(0, 160)}`)];
 }
 
 function consoleEvidence({ console, quietSeconds, busyCpus }: Evidence): readonly string[] {

@@ -1,5 +1,6 @@
 import type { Diagnosis } from './diagnosis.js';
 import type { Evidence, SshEvidence } from './evidence.js';
+import { whySlow } from './why-slow.js';
 
 /** Why a guest that has an address cannot be logged in to; undefined when nothing speaks against it. */
 export function diagnoseSsh(evidence: Evidence, name: string): Diagnosis | undefined {
@@ -110,12 +111,12 @@ export function diagnoseCloudInit(evidence: Evidence, name: string): Diagnosis |
       final: finished,
     };
   }
-  const failed = [...story.userDataFailed, ...told.filter((line) => /scripts[-_]user|runcmd/i.test(line))];
+  const failed = [...told.filter((line) => /scripts[-_]user|runcmd/i.test(line)), ...story.userDataFailed];
   if (failed.length > 0) {
     return {
       cause: 'user-data-failed',
       problem: 'booted, but what its user-data runs has failed',
-      likely: `a script or command of the user-data ended with an error: ${failed[0] ?? ''}`,
+      likely: `a script or command of the user-data ended with an error: ${story.saidBefore.at(-1) ?? failed[0] ?? ''}`,
       cures: [
         { what: 'what it printed', command: `launch ssh ${name} -- sudo cat /var/log/cloud-init-output.log` },
       ],
@@ -132,6 +133,32 @@ export function diagnoseCloudInit(evidence: Evidence, name: string): Diagnosis |
     final: finished,
   };
 }
+
+/** cloud-init that the console has shown at work, and not at its end; undefined when it showed none. */
+export function diagnoseRunningCloudInit(evidence: Evidence, name: string): Diagnosis | undefined {
+  const { running, finished } = evidence.console.cloudInit;
+  if (running === undefined || finished !== undefined || evidence.cloudInit !== undefined) return undefined;
+  const slow = whySlow(evidence);
+  return {
+    cause: 'cloud-init-unseen',
+    problem: `has not finished cloud-init: it is at "${running}"`,
+    likely: `${partWords[running] ?? 'it is at work'}${slow === undefined ? '' : `; and ${slow}`}`,
+    cures: [
+      { what: 'wait longer', command: `launch wait ${name} --for cloud-init --timeout 15m` },
+      { what: 'what it is at', command: `launch log -f ${name}` },
+      { what: 'ask it', command: `launch ssh ${name} -- cloud-init status --long` },
+    ],
+    final: false,
+  };
+}
+
+/** What takes time in each part of cloud-init, which run in this order. */
+const partWords: Readonly<Record<string, string>> = {
+  'init-local': 'it looks for its seed, and sets up the network',
+  init: 'it waits for the network or fetches what user-data includes; it makes users, keys and file systems',
+  'modules:config': 'it sets up what the user-data configures',
+  'modules:final': 'it installs packages, or runs the scripts and commands of the user-data',
+};
 
 function isUnreadable(line: string): boolean {
   return /yaml|schema|not-multipart|content-type|cloud-config/i.test(line);

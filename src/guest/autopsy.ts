@@ -1,8 +1,9 @@
 import { diagnoseBoot } from './autopsy-boot.js';
 import { diagnoseNetwork } from './autopsy-network.js';
-import { diagnoseCloudInit, diagnoseSsh } from './autopsy-services.js';
+import { diagnoseCloudInit, diagnoseRunningCloudInit, diagnoseSsh } from './autopsy-services.js';
 import type { Diagnosis } from './diagnosis.js';
 import type { Evidence } from './evidence.js';
+import { whySlow } from './why-slow.js';
 
 /**
  * Says from what was seen why a guest is not ready, the earliest trouble first: what comes later cannot be
@@ -22,6 +23,8 @@ function diagnoseServices(evidence: Evidence, name: string): Diagnosis | undefin
   if (evidence.goal === 'cloud-init') {
     const cloudInit = diagnoseCloudInit(evidence, name);
     if (cloudInit !== undefined) return cloudInit;
+    // Up to the end of this part there is no network to judge.
+    if (evidence.console.cloudInit.running === 'init-local') return diagnoseRunningCloudInit(evidence, name);
   }
   const { cards, addresses, ssh } = evidence;
   // Behind a forwarded port there is no address to wait for.
@@ -30,6 +33,11 @@ function diagnoseServices(evidence: Evidence, name: string): Diagnosis | undefin
     return diagnoseNetwork(evidence, name);
   }
   if (evidence.goal === 'address' && !forwarded) return undefined;
+  if (evidence.goal === 'cloud-init') {
+    // Many a guest starts its ssh server behind cloud-init, and knows no key before.
+    const running = diagnoseRunningCloudInit(evidence, name);
+    if (running !== undefined) return running;
+  }
   return diagnoseSsh(evidence, name);
 }
 
@@ -80,28 +88,16 @@ const livelySeconds = 8;
 function stillBooting(evidence: Evidence, name: string): Diagnosis | undefined {
   const { console, quietSeconds } = evidence;
   if (console.loginPrompt || !console.spoke || quietSeconds > livelySeconds) return undefined;
+  const slow = whySlow(evidence);
   return {
     cause: 'still-booting',
     problem: 'is still booting: its console goes on printing',
-    likely: `it needs more time${whySlow(evidence)}`,
+    likely: `it needs more time${slow === undefined ? '' : `: ${slow}`}`,
     cures: [
       { what: 'wait longer', command: `launch wait ${name} --for ${waitWord(evidence)} --timeout 10m` },
     ],
     final: false,
   };
-}
-
-/** So many processes for each processor keep a guest from running. */
-const overloaded = 3;
-
-function whySlow({ virtType, hostLoad }: Evidence): string {
-  const reasons = [
-    ...(virtType === 'qemu' ? ['it is emulated (virt type qemu), many times slower than with kvm'] : []),
-    ...(hostLoad !== undefined && hostLoad >= overloaded
-      ? [`this host is overloaded (${hostLoad.toFixed(0)} processes for each processor)`]
-      : []),
-  ];
-  return reasons.length === 0 ? '' : `: ${reasons.join(', and ')}`;
 }
 
 function waitWord({ goal }: Evidence): string {
@@ -120,10 +116,11 @@ function unseen(evidence: Evidence, name: string): Diagnosis {
     };
   }
   if (evidence.goal === 'cloud-init') {
+    const slow = whySlow(evidence);
     return {
       cause: 'cloud-init-unseen',
       problem: 'has not finished cloud-init',
-      likely: 'the image has no cloud-init, or it still works on user-data and packages',
+      likely: `the image has no cloud-init, or it works on and says nothing of it${slow === undefined ? '' : `; ${slow}`}`,
       cures: [{ what: 'ask it', command: `launch ssh ${name} -- cloud-init status --long` }, console],
       final: false,
     };

@@ -69,6 +69,18 @@ export const sshFailed =
   /(?:Failed to start|\[FAILED\]).*(?:ssh|OpenBSD Secure Shell|OpenSSH)|^sshd: no hostkeys available/i;
 
 export const cloudInitRuns = /Cloud-init v\. (\S+) running '([\w:-]+)'/;
+/** systemd's units of cloud-init's parts, which begin seconds before these say a word; long names are cut. */
+export const cloudInitUnit = /\bStarting (cloud-(?:init-local|init-network|init|config|final))\b/;
+export const cloudInitUnitParts: Readonly<Record<string, string>> = {
+  'cloud-init-local': 'init-local',
+  'cloud-init-network': 'init',
+  'cloud-init': 'init',
+  'cloud-config': 'modules:config',
+  'cloud-final': 'modules:final',
+};
+/** What cloud-init passes on from the programs that it runs: all that is not in its own words. */
+export const cloudInitSays =
+  /\bcloud-init\[\d+\]: (?!ci-info: |Cloud-init v\. |\d{4}-\d\d-\d\d \S+ - \S+\.py\[)(.*\S)/;
 export const cloudInitFinished = /Cloud-init v\. \S+ finished at (.*)/;
 /** cloud-init's logger and systemd's units of it; warnings among them are told only when they are of user-data. */
 export const cloudInitProblem =

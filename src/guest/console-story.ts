@@ -31,6 +31,8 @@ export interface ConsoleStory {
     readonly problems: readonly string[];
     readonly userDataUnreadable: readonly string[];
     readonly userDataFailed: readonly string[];
+    /** What a script of the user-data printed last, before it failed. */
+    readonly saidBefore: readonly string[];
   };
   /** The last lines with text, without escapes. */
   readonly lastLines: readonly string[];
@@ -45,6 +47,7 @@ type Boot = Open<Omit<ConsoleStory, 'spoke' | 'boots' | 'panics' | 'lastLines' |
 const longestLine = 2000;
 const mostKept = 20;
 const lastLinesKept = 12;
+const saidKept = 3;
 
 /** Reads a console piece by piece. A piece may end anywhere, also within a line or a character's escape. */
 export class ConsoleReader {
@@ -54,6 +57,7 @@ export class ConsoleReader {
   #lines: string[] = [];
   #boot = newBoot();
   #kernelBegan = false;
+  #cloudInitSaid: string[] = [];
 
   /** @returns the stages that this piece shows first, in order */
   feed(text: string): readonly Stage[] {
@@ -140,12 +144,20 @@ export class ConsoleReader {
 
   #noteCloudInit(line: string): void {
     const { cloudInit } = this.#boot;
-    cloudInit.running = marks.cloudInitRuns.exec(line)?.[2] ?? cloudInit.running;
+    const unit = marks.cloudInitUnit.exec(line)?.[1] ?? '';
+    const began = marks.cloudInitRuns.exec(line)?.[2] ?? marks.cloudInitUnitParts[unit];
+    cloudInit.running = began ?? cloudInit.running;
     cloudInit.finished = marks.cloudInitFinished.exec(line)?.[1] ?? cloudInit.finished;
     const unreadable = marks.userDataUnreadable.exec(line)?.[0];
     const failed = marks.userDataFailed.exec(line)?.[0];
     if (unreadable !== undefined) keep(cloudInit.userDataUnreadable, unreadable);
-    if (failed !== undefined) keep(cloudInit.userDataFailed, failed);
+    if (failed !== undefined) {
+      if (cloudInit.userDataFailed.length === 0) cloudInit.saidBefore = this.#cloudInitSaid;
+      keep(cloudInit.userDataFailed, failed);
+    }
+    const said = marks.cloudInitSays.exec(line)?.[1];
+    if (said !== undefined) this.#cloudInitSaid = [...this.#cloudInitSaid, said].slice(-saidKept);
+    if (began !== undefined) this.#cloudInitSaid = [];
     const problem = marks.cloudInitProblem.exec(line)?.[0];
     if (problem !== undefined) keep(cloudInit.problems, problem);
   }
@@ -191,6 +203,7 @@ function newBoot(): Boot {
       problems: [],
       userDataUnreadable: [],
       userDataFailed: [],
+      saidBefore: [],
     },
   };
 }

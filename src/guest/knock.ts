@@ -9,24 +9,30 @@ export interface Knock {
   readonly banner: string | undefined;
 }
 
+export interface KnockOptions {
+  readonly connectTimeoutMs: number;
+  /** From the connection on. Whoever hangs up early makes a busy guest begin again, with a process more. */
+  readonly greetingTimeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
 const longestBanner = 255;
 
 /**
  * Connects to a port and listens for the greeting of an ssh server (RFC 4253, 4.2). That a port takes the
  * connection says little: QEMU does so for a forwarded port whatever its guest does.
- *
- * @param options.timeoutMs for the connection, and again for the greeting
  */
 export async function knock(
   endpoint: { readonly address: string; readonly port: number },
-  options: { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined },
+  options: KnockOptions,
 ): Promise<Knock> {
   return await new Promise((resolve) => {
     const socket = connect({ host: endpoint.address, port: endpoint.port });
     let connected = false;
     let heard = '';
     const end = (answer: Knock['answer'], banner?: string) => {
-      options.signal?.removeEventListener('abort', onAbort);
+      clearTimeout(timer);
+      options.signal?.removeEventListener('abort', judge);
       socket.removeAllListeners();
       // A reset that comes after the end is nobody's business any more.
       socket.on('error', () => undefined);
@@ -39,13 +45,12 @@ export async function knock(
       else if (heard === '') end(connected ? 'mute' : 'silent');
       else end('foreign', printable(heard.split(/\r?\n/)[0] ?? ''));
     };
-    const onAbort = () => {
-      judge();
-    };
-    options.signal?.addEventListener('abort', onAbort, { once: true });
-    socket.setTimeout(options.timeoutMs, judge);
+    let timer = setTimeout(judge, options.connectTimeoutMs);
+    options.signal?.addEventListener('abort', judge, { once: true });
     socket.on('connect', () => {
       connected = true;
+      clearTimeout(timer);
+      timer = setTimeout(judge, options.greetingTimeoutMs);
     });
     socket.on('data', (chunk: Buffer) => {
       heard = (heard + chunk.toString('latin1')).slice(0, 4 * longestBanner);

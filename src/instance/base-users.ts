@@ -2,12 +2,15 @@ import { realpath } from 'node:fs/promises';
 import { pathsNamedIn, readWrittenBacking } from '../disk/qcow2-backing.js';
 import type { DescribedDisk } from '../domain/domain-description.js';
 import { parseDomain } from '../domain/parse-domain.js';
+import { sideBySide } from '../host/side-by-side.js';
 import type { DomainSummary } from '../libvirt/hypervisor.js';
 import { isActive } from './forget-domain.js';
 import { listInstanceRecords } from './instance-record.js';
 import type { Host } from './open-host.js';
 
 const maximumLinks = 64;
+/** Libvirt answers several questions at a time, and so does a disk. */
+const looksAtATime = 16;
 
 /**
  * Which domains and records have each file in a backing chain of theirs: instances of ours, and every
@@ -15,20 +18,24 @@ const maximumLinks = 64;
  */
 export async function readFileUsers(host: Host): Promise<ReadonlyMap<string, readonly string[]>> {
   const users = new Map<string, Set<string>>();
+  const chains = new Map<string, Promise<readonly string[]>>();
   const use = async (path: string, user: string): Promise<void> => {
-    for (const link of await chainPaths(path)) {
+    // An instance's disk is named by its record and by its domain.
+    const chain = chains.get(path) ?? chainPaths(path);
+    chains.set(path, chain);
+    for (const link of await chain) {
       const known = users.get(link) ?? new Set();
       users.set(link, known.add(user));
     }
   };
   const { records, damaged } = await listInstanceRecords(host.home);
-  for (const record of records) {
+  await sideBySide(records, looksAtATime, async (record) => {
     await use(host.home.instance(record.domainName).disk, record.domainName);
     // The record counts even when the disk is gone or no longer says so.
     if (record.disk.base !== null) await use(host.home.base(record.disk.base).file, record.domainName);
-  }
+  });
   for (const { domainName } of damaged) await use(host.home.instance(domainName).disk, domainName);
-  for (const domain of await host.hypervisor.listDomains()) {
+  await sideBySide(await host.hypervisor.listDomains(), looksAtATime, async (domain) => {
     for (const disk of await readDisks(host, domain)) {
       const { volume } = disk;
       const volumePath =
@@ -37,7 +44,7 @@ export async function readFileUsers(host: Host): Promise<ReadonlyMap<string, rea
         await use(path, domain.name);
       }
     }
-  }
+  });
   return new Map([...users].map(([path, names]) => [path, [...names].sort()]));
 }
 

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { execByAgent } from '../guest/agent-exec.js';
 import { cloudInitScript, parseCloudInitAnswer } from '../guest/cloud-init-report.js';
-import { knock } from '../guest/knock.js';
 import type { SshEndpoint } from '../guest/ssh/ssh-options.js';
 import { isBefore } from '../guest/stage.js';
 import { LaunchError } from '../host/launch-error.js';
 import type { BootWatch } from './boot-watch.js';
 import { findAddresses, type GuestAddress } from './guest-addresses.js';
+import { knockGuest, patient } from './knock-guest.js';
 import { readOverSsh, tryLogin } from './login-probe.js';
 import { findLoginUser } from './login-user.js';
-import { isForwarded, sshEndpoints } from './ssh-endpoint.js';
+import { isForwarded } from './ssh-endpoint.js';
 
 /** How the questions go on until nobody wants to know any more. */
 export interface Probing {
@@ -22,7 +22,6 @@ export interface Probing {
 const addressEveryMs = 700;
 const earlyEveryMs = 2000;
 const agentEveryMs = 5000;
-const knockTimeoutMs = 4000;
 const loginEveryMs = 1500;
 const refusedEveryMs = 4000;
 const cloudInitEveryMs = 3000;
@@ -106,13 +105,7 @@ async function knockAll(
   options: { readonly signal: AbortSignal; readonly atFirstLook: boolean },
 ) {
   const { signal, atFirstLook } = options;
-  const endpoints = sshEndpoints(watch.instance, watch.candidates);
-  const knocks = await Promise.all(
-    endpoints.map(async (endpoint) => ({
-      endpoint,
-      ...(await knock(endpoint, { timeoutMs: knockTimeoutMs, signal })),
-    })),
-  );
+  const knocks = await knockGuest(watch.instance, watch.candidates, { patience: patient, signal });
   if (signal.aborted) return undefined;
   // Whoever refuses or answers is there, whatever the age of the lease.
   const alive = knocks.filter(({ answer }) => answer !== 'silent' && answer !== 'unreachable');
@@ -120,8 +113,7 @@ async function knockAll(
     watch.candidates.filter(({ address }) => alive.some(({ endpoint }) => endpoint.address === address)),
     { atFirstLook },
   );
-  const order = ['ssh', 'refused', 'foreign', 'mute', 'silent', 'unreachable'];
-  return knocks.toSorted((a, b) => order.indexOf(a.answer) - order.indexOf(b.answer))[0];
+  return knocks[0];
 }
 
 /** Asks cloud-init itself, through the agent and over ssh, whichever works; the console may be silent. */

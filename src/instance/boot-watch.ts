@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { availableParallelism, loadavg } from 'node:os';
 import type { CloudInitReport, Evidence, SshEvidence } from '../guest/evidence.js';
-import { ConsoleReader } from '../guest/console-story.js';
+import { ConsoleReader, sinceLastBoot } from '../guest/console-story.js';
 import { stages, type ReachedStage, type Stage } from '../guest/stage.js';
 import { findEmulator, readEmulator, type EmulatorProcess } from '../host/emulator-process.js';
 import type { DomainState } from '../libvirt/hypervisor.js';
@@ -89,7 +89,10 @@ export class BootWatch {
 
   /** A piece of the console, also an empty one. */
   print(text: string, options: { readonly atFirstLook: boolean }): void {
-    for (const stage of this.console.feed(text)) this.reach(stage, options);
+    // The log goes on over starts: what a boot before this one reached is no news.
+    const last = options.atFirstLook ? sinceLastBoot(text) : text;
+    this.console.feed(text.slice(0, text.length - last.length));
+    for (const stage of this.console.feed(last)) this.reach(stage, options);
     if (text !== '') this.lastPrintedAt = performance.now();
   }
 

@@ -42,12 +42,17 @@ export async function getInstance(host: Host, reference: string): Promise<Instan
 }
 
 export async function instanceNotFound(host: Host, reference: string): Promise<LaunchError> {
-  const { records } = await listInstanceRecords(host.home);
+  const { records, damaged } = await listInstanceRecords(host.home);
+  // A damaged one has lost its own name.
+  const names = [
+    ...records.map((record) => record.displayName),
+    ...damaged.map(({ domainName }) => `${domainName} (damaged)`),
+  ];
   return new LaunchError('INSTANCE_NOT_FOUND', `there is no instance ${JSON.stringify(reference)}`, {
     hint:
-      records.length === 0
+      names.length === 0
         ? 'there are none yet:  launch IMAGE'
-        : `there are: ${records.map((record) => record.displayName).join(', ')}   (launch list)`,
+        : `there are: ${names.join(', ')}   (launch list)`,
   });
 }
 

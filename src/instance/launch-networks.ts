@@ -34,7 +34,7 @@ export function macAddressOf(host: Host, request: NetworkRequest): string {
 }
 
 /** Names of libvirt's networks among the interfaces, each once. */
-export function networksOf(interfaces: readonly DomainInterface[]): readonly string[] {
+function networksOf(interfaces: readonly DomainInterface[]): readonly string[] {
   return [...new Set(interfaces.flatMap((one) => (one.kind === 'network' ? [one.network] : [])))];
 }
 

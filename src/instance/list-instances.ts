@@ -1,10 +1,10 @@
 import { fileExists } from '../host/files.js';
 import type { Work } from '../host/work.js';
-import type { DomainState, NetworkLease } from '../libvirt/hypervisor.js';
+import type { DomainState } from '../libvirt/hypervisor.js';
 import { clearLeftovers } from './clear-leftovers.js';
 import { isActive } from './forget-domain.js';
+import { findAddresses, type GuestAddress } from './guest-addresses.js';
 import { listInstanceRecords, type InstanceRecord } from './instance-record.js';
-import { networksOf } from './launch-networks.js';
 import type { Host } from './open-host.js';
 
 /** Nova's words for what an instance is doing. */
@@ -19,7 +19,8 @@ export interface InstanceView {
   readonly problems: readonly string[];
   /** undefined when the record cannot be read. */
   readonly record: InstanceRecord | undefined;
-  readonly addresses: readonly { readonly network: string; readonly address: string }[];
+  /** Of each of its cards, in their order; `network` is libvirt's network or the host's bridge. */
+  readonly addresses: readonly Pick<GuestAddress, 'network' | 'address' | 'macAddress'>[];
 }
 
 /** All instances, as libvirt and the records together tell; where they differ, that is a problem shown. */
@@ -28,11 +29,8 @@ export async function listInstances(host: Host, work: Work = {}): Promise<readon
   const { records, damaged } = await listInstanceRecords(host.home);
   if (records.length === 0 && damaged.length === 0) return [];
   const domains = new Map((await host.hypervisor.listDomains()).map((domain) => [domain.uuid, domain]));
-  const leases = await readLeases(
-    host,
-    records.filter((record) => isActive(domains.get(record.uuid)?.state ?? 'shut off')),
-  );
-  const views = records.map((record) => viewOf(host, record, domains.get(record.uuid)?.state, leases));
+  // Leases and neighbours are read once for all of them.
+  const views = records.map((record) => viewOf(host, record, domains.get(record.uuid)?.state));
   return [
     ...(await Promise.all(views)),
     ...damaged.map(({ domainName, problem }): InstanceView => ({
@@ -46,40 +44,45 @@ export async function listInstances(host: Host, work: Work = {}): Promise<readon
   ];
 }
 
-/** One instance, as the list would show it. */
+/** One instance, as the list would show it; its agent is asked where nobody else knows an address. */
 export async function viewInstance(host: Host, record: InstanceRecord): Promise<InstanceView> {
   const domain = await host.hypervisor.findDomain(record.uuid);
-  const active = domain !== undefined && isActive(domain.state);
-  return await viewOf(host, record, domain?.state, active ? await readLeases(host, [record]) : new Map());
+  return await viewOf(host, record, domain?.state, { agent: true });
 }
 
 async function viewOf(
   host: Host,
   record: InstanceRecord,
   domainState: DomainState | undefined,
-  leases: ReadonlyMap<string, readonly NetworkLease[]>,
+  options: { readonly agent?: boolean } = {},
 ): Promise<InstanceView> {
   const problems = await problemsOf(host, record, domainState);
   const active = domainState !== undefined && isActive(domainState);
+  const found = active ? await addressesOf(host, record, { agent: false }) : [];
+  const asking = active && found.length === 0 && options.agent === true;
   return {
     domainName: record.domainName,
     status: record.maker !== null ? 'BUILD' : problems.length > 0 ? 'ERROR' : statusOf(domainState),
     domainState,
     problems,
     record,
-    addresses: active ? addressesOf(record, leases) : [],
+    addresses: asking ? await addressesOf(host, record, { agent: true }) : found,
   };
 }
 
-/** In the order of the interfaces. */
-function addressesOf(
+/** In the order of the interfaces. A view without addresses is better than none. */
+async function addressesOf(
+  host: Host,
   record: InstanceRecord,
-  leases: ReadonlyMap<string, readonly NetworkLease[]>,
-): InstanceView['addresses'] {
-  return record.interfaces.flatMap((one) => {
-    if (one.kind !== 'network') return [];
-    const found = (leases.get(one.network) ?? []).filter(({ macAddress }) => macAddress === one.macAddress);
-    return found.map(({ address }) => ({ network: one.network, address }));
+  options: { readonly agent: boolean },
+): Promise<InstanceView['addresses']> {
+  const found = await findAddresses(host, record, options).catch(() => []);
+  return record.interfaces.flatMap(({ macAddress }) => {
+    const own = found.filter((one) => one.macAddress === macAddress);
+    const leased = own.some(({ source }) => source === 'lease');
+    // What the host heard of long ago, the guest may have had before its lease.
+    const current = own.filter(({ source, recent }) => !leased || recent || source === 'lease');
+    return current.map(({ network, address }) => ({ network, address, macAddress }));
   });
 }
 
@@ -115,20 +118,4 @@ function statusOf(state: DomainState | undefined): InstanceStatus {
     case undefined:
       return 'ERROR';
   }
-}
-
-/** Leases by network, of the networks that the instances use. */
-async function readLeases(
-  host: Host,
-  records: readonly InstanceRecord[],
-): Promise<ReadonlyMap<string, readonly NetworkLease[]>> {
-  const names = new Set(records.flatMap((record) => networksOf(record.interfaces)));
-  return new Map(
-    await Promise.all(
-      [...names].map(async (name): Promise<[string, readonly NetworkLease[]]> => {
-        // A list without addresses is better than none.
-        return [name, await host.hypervisor.listLeases(name).catch(() => [])];
-      }),
-    ),
-  );
 }

@@ -44,7 +44,7 @@ export async function tryLogin(
       },
     );
     const advised = parseLoginAdvice(said + result.stdout);
-    const words = lastWords(result.stderr);
+    const words = lastWords(result.stderr) || 'the connection ended without a word';
     if (advised !== undefined) return { outcome: 'failed', user, words: `it wants ${advised}`, advised };
     if (result.exitCode !== 255) return { outcome: 'accepted', user, words, advised };
     return { outcome: isRefusal(result.stderr) ? 'refused' : 'failed', user, words, advised };

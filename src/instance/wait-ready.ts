@@ -4,6 +4,7 @@ import type { Evidence } from '../guest/evidence.js';
 import { sinceLastBoot } from '../guest/console-story.js';
 import { plainLine } from '../guest/plain-text.js';
 import { checkInterrupted, type Work } from '../host/work.js';
+import type { DomainState } from '../libvirt/hypervisor.js';
 import { waitFailure } from './autopsy.js';
 import { BootWatch } from './boot-watch.js';
 import { probeAddresses, probeCloudInit, probeSsh, type Probing } from './boot-probes.js';
@@ -21,6 +22,8 @@ export interface WaitReadyOptions {
   readonly fresh?: boolean;
   /** false: for ssh it is enough that the server answers. */
   readonly login?: boolean;
+  /** Called about once a second with libvirt's word; what it throws ends the wait. */
+  readonly onLook?: (state: DomainState | undefined) => Promise<void>;
   /** Name of the step that is shown; by default what is waited for. */
   readonly step?: string;
 }
@@ -70,8 +73,9 @@ export async function waitReady(
     work.onEvent?.({ type: 'step-done', step, message: describeReady(ready, waitFor.kind) });
     return ready;
   } catch (error) {
+    const missing = options.login === false ? 'no ssh server' : missingWords[waitFor.kind];
     const after = `after ${Math.round(watch.secondsSinceStart)} s`;
-    work.onEvent?.({ type: 'step-failed', step, message: `${missingWords[waitFor.kind]} ${after}` });
+    work.onEvent?.({ type: 'step-failed', step, message: `${missing} ${after}` });
     throw error;
   } finally {
     stop.abort();
@@ -131,6 +135,7 @@ async function follow(
     if (performance.now() >= nextLook) {
       nextLook = performance.now() + domainEveryMs;
       await watch.lookAtDomain();
+      await options.onLook?.(watch.domainState);
       // The console may have been written to the end between our two looks.
       const { final } = diagnose(watch.evidence(goal, quickCards(instance)), instance.domainName);
       if (final && looks > 1) throw await waitFailure(watch, waitFor, { timeoutMs, final });

@@ -23,12 +23,20 @@ export function describeProgress(watch: BootWatch, goal: Goal): string {
 
 function doing(watch: BootWatch, goal: Goal): string {
   if (watch.domainState === 'paused') return 'paused';
-  const login = watch.ssh?.login;
-  if (goal !== 'console' && login !== undefined && login.outcome !== 'accepted') return `ssh: ${login.words}`;
-  if (goal !== 'console' && watch.ssh !== undefined && watch.ssh.answer !== 'ssh') {
-    return `${watch.ssh.address}: no ssh yet`;
+  const { lastLines, loginPrompt, cloudInit } = watch.console.story();
+  const lastLine = lastLines.at(-1) ?? '';
+  if (goal === 'console') return lastLine;
+  if (goal === 'cloud-init' && cloudInit.running !== undefined) {
+    // Behind a login prompt the last line is the prompt's.
+    return loginPrompt ? `cloud-init: ${cloudInit.running}` : lastLine;
   }
-  return watch.console.story().lastLines.at(-1) ?? '';
+  const { ssh } = watch;
+  if (ssh?.login !== undefined && ssh.login.outcome !== 'accepted') return `ssh: ${ssh.login.words}`;
+  if (ssh !== undefined && ssh.answer !== 'ssh') {
+    const noSsh = `${ssh.address}: no ssh yet`;
+    return loginPrompt || lastLine === '' ? noSsh : `${noSsh}  ${lastLine}`;
+  }
+  return lastLine;
 }
 
 /** `192.168.122.35, 14.2 s  (kernel 3.2 s, network 9.5 s)`. */

@@ -426,7 +426,9 @@ describe('networks', () => {
       address: '10.0.0.7',
       hostname: undefined,
     });
-    expect((await listInstances(host))[0]?.addresses).toEqual([{ network: 'net1', address: '10.0.0.7' }]);
+    expect((await listInstances(host))[0]?.addresses).toMatchObject([
+      { network: 'net1', address: '10.0.0.7' },
+    ]);
     const alone = await launchInstance(host, { ...request, networks: [] });
     expect(alone.instance.interfaces).toEqual([]);
     expect((await definedXml(host, alone.instance.uuid)).interfaces).toEqual([]);

@@ -4,14 +4,16 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { UserInterface } from '../../src/domain/domain-spec.js';
 import { parseDomain } from '../../src/domain/parse-domain.js';
 import { parseNetwork } from '../../src/domain/parse-network.js';
+import type { CommandRunner } from '../../src/host/command.js';
 import { renderRecord } from '../../src/host/record.js';
 import type { WorkEvent } from '../../src/host/work.js';
 import { rebootInstance, startInstance, stopInstance } from '../../src/instance/change-state.js';
 import { clearLeftovers } from '../../src/instance/clear-leftovers.js';
 import { deleteInstance } from '../../src/instance/delete-instance.js';
+import { getInstance } from '../../src/instance/find-instance.js';
 import type { InstanceRecord } from '../../src/instance/instance-record.js';
 import { launchInstance } from '../../src/instance/launch-instance.js';
-import { listInstances } from '../../src/instance/list-instances.js';
+import { listInstances, viewInstance } from '../../src/instance/list-instances.js';
 import type { NetworkRequest } from '../../src/instance/plan-interfaces.js';
 import type { LaunchRequest } from '../../src/instance/plan-launch.js';
 import {
@@ -418,7 +420,9 @@ describe('several interfaces', () => {
     host.hypervisor.addLease('net1', {
       ...{ macAddress: '52:54:00:aa:00:01', address: '10.7.0.9', hostname: undefined },
     });
-    expect((await listInstances(host))[0]?.addresses).toEqual([{ network: 'net1', address: '10.7.0.9' }]);
+    expect((await listInstances(host))[0]?.addresses).toEqual([
+      { network: 'net1', address: '10.7.0.9', macAddress: '52:54:00:aa:00:01' },
+    ]);
   });
 
   it('start each network that is off, and again with the instance', async () => {
@@ -451,6 +455,46 @@ describe('several interfaces', () => {
       'ADDRESS_IN_USE',
     );
     expect(second.message).toContain(instance.domainName);
+  });
+});
+
+describe('the list of instances', () => {
+  it('has the neighbours of this host where there is no lease, with one look for all', async () => {
+    const host = await openPrepared();
+    const cards = ['52:54:00:aa:00:01', '52:54:00:aa:00:02', '52:54:00:aa:00:03'] as const;
+    for (const macAddress of cards) {
+      await launchInstance(host, {
+        ...request,
+        networks: [{ kind: 'network', network: 'net1', macAddress }],
+      });
+    }
+    const neighbours = [
+      { dst: '10.7.0.8', lladdr: cards[0], state: ['STALE'] },
+      { dst: '10.7.0.21', lladdr: cards[1].toUpperCase(), state: ['STALE'] },
+      { dst: 'fe80::1', lladdr: cards[1], state: ['REACHABLE'] },
+      { dst: '10.7.0.33', lladdr: '52:54:00:bb:00:01', state: ['REACHABLE'] },
+    ];
+    let looks = 0;
+    const runner: CommandRunner = {
+      run: async (file, args, options) => {
+        if (file !== 'ip') return await host.runner.run(file, args, options);
+        looks += 1;
+        return { exitCode: 0, stdout: JSON.stringify(neighbours), stderr: '' };
+      },
+    };
+    let asked = 0;
+    host.hypervisor.agent = () => {
+      asked += 1;
+      return [{ 'hardware-address': cards[2], 'ip-addresses': [{ 'ip-address': '10.7.0.40' }] }];
+    };
+    host.hypervisor.addLease('net1', { macAddress: cards[0], address: '10.7.0.9', hostname: undefined });
+    const seen = { ...host, runner };
+    const addresses = (await listInstances(seen)).map((view) => view.addresses.map(({ address }) => address));
+    expect(addresses).toEqual([['10.7.0.9'], ['10.7.0.21'], []]);
+    expect([looks, asked]).toEqual([1, 0]);
+    // One alone may be asked itself.
+    const third = await viewInstance(seen, await getInstance(host, 'itg-00000003'));
+    expect(third.addresses).toEqual([{ network: 'net1', address: '10.7.0.40', macAddress: cards[2] }]);
   });
 });
 

@@ -194,6 +194,15 @@ describe('an address', () => {
     expect(waited.error.code).toBe('WAIT_TIMEOUT');
   });
 
+  it('is not preceded by what an earlier start has left in the log', async () => {
+    const guest = await openHostOf(readConsoleFixture('user-data-failed') + readConsoleFixture('no-dhcp'));
+    const error = await expectRefusal(
+      guest.launch({ wait: { kind: 'address' }, timeoutMs: 1000 }),
+      'WAIT_TIMEOUT',
+    );
+    expect(error.details).toMatchObject({ lastStage: 'kernel' });
+  });
+
   it('cannot be waited for without a network', async () => {
     const guest = await openHostOf('');
     await expectRefusal(guest.launch({ networks: [], wait: { kind: 'ssh' } }), 'ARGUMENT_INVALID');

@@ -46,12 +46,15 @@ export function renderNetworks(view: InstanceView): string {
 /** What the interface is on, and how the guest is reached there, as far as that is known. */
 function renderInterface(one: Interface, view: InstanceView): string {
   switch (one.kind) {
-    case 'network': {
-      const found = view.addresses.filter(({ network }) => network === one.network);
-      return found.length === 0 ? one.network : found.map((at) => `${at.network}=${at.address}`).join(', ');
+    case 'network':
+    case 'bridge': {
+      const name = one.kind === 'network' ? one.network : one.bridge;
+      // Two cards may be on one network.
+      const found = view.addresses.filter(
+        ({ network, macAddress }) => network === name && macAddress === one.macAddress,
+      );
+      return found.length === 0 ? name : found.map(({ address }) => `${name}=${address}`).join(', ');
     }
-    case 'bridge':
-      return one.bridge;
     case 'user': {
       const ssh = one.forwards.find(({ protocol, guestPort }) => protocol === 'tcp' && guestPort === 22);
       return ssh === undefined ? 'user' : `user=${ssh.hostAddress}:${ssh.hostPort}`;

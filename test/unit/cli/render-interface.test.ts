@@ -28,9 +28,13 @@ describe('interfaces for people', () => {
     const view: InstanceView = {
       ...({ domainName: 'a', status: 'ACTIVE', domainState: 'running', problems: [] } as const),
       record: sampleInstance(1, { interfaces }),
-      addresses: [{ network: 'default', address: '192.168.122.50' }],
+      addresses: [
+        { network: 'default', address: '192.168.122.50', macAddress },
+        { network: 'br0', address: '10.1.2.3', macAddress },
+        { network: 'br0', address: '10.1.2.4', macAddress: '52:54:00:00:00:99' },
+      ],
     };
-    expect(renderNetworks(view)).toBe('default=192.168.122.50, br0, user=127.0.0.1:20012');
+    expect(renderNetworks(view)).toBe('default=192.168.122.50, br0=10.1.2.3, user=127.0.0.1:20012');
     expect(renderNetworks({ ...view, addresses: [] })).toBe('default, br0, user=127.0.0.1:20012');
     expect(renderNetworks({ ...view, record: sampleInstance(1, { interfaces: [] }) })).toBe('');
   });

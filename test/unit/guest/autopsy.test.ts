@@ -286,7 +286,60 @@ describe('the diagnosis', () => {
   });
 });
 
+describe('cloud-init that has not finished', () => {
+  const upTo = (words: string) => {
+    const text = readConsoleFixture('user-data-failed');
+    return readConsole(text.slice(0, text.indexOf(words)));
+  };
+  const waiting = { goal: 'cloud-init' as const, hostLoad: 6 };
+  const atWork = (words: string, more: Partial<Evidence>) =>
+    diagnose({ ...evidenceOf('', { ...waiting, ...more }), console: upTo(words) }, 'web');
+
+  it('is said to be at its part, on a host that is slow', () => {
+    const diagnosis = atWork('setting up', { addresses: [address], quietSeconds: 1 });
+    expect(diagnosis).toMatchObject({ cause: 'cloud-init-unseen', final: false });
+    expect(diagnosis.problem).toBe('has not finished cloud-init: it is at "modules:final"');
+    expect(diagnosis.likely).toMatch(
+      /scripts and commands of the user-data; and .* emulated .* overloaded \(6 /,
+    );
+    const quick = atWork('setting up', { addresses: [address], virtType: 'kvm', hostLoad: 1 });
+    expect(quick.likely).not.toContain('; and');
+  });
+
+  it('is why a guest has no ssh server and knows no key yet', () => {
+    for (const more of [{ answer: 'refused' as const, banner: undefined }, { login: refused }]) {
+      const diagnosis = atWork("running 'modules:config'", { addresses: [address], ssh: ssh(more) });
+      expect(diagnosis.problem).toContain('"modules:config"');
+    }
+  });
+
+  it('is why a guest has no network while it sets that up, and not after', () => {
+    expect(atWork("running 'init' ", { cards: [silentCard] }).cause).toBe('card-silent');
+    expect(atWork('resizing filesystem', { cards: [silentCard] }).problem).toContain('"init-local"');
+  });
+
+  it('is an image without it only where nothing was seen of it', () => {
+    const more = { goal: 'cloud-init' as const, addresses: [address], hostLoad: 6 };
+    const { likely } = diagnose(evidenceOf('ready', more), 'web');
+    expect(likely).toMatch(/^the image has no cloud-init, or .*overloaded/);
+  });
+});
+
 describe('the autopsy for people', () => {
+  it('tells what a script of the user-data printed before it failed', () => {
+    const errors = [
+      "('scripts-user', RuntimeError('Runparts: 2 failures (part-001,runcmd) in 2 attempted commands'))",
+    ];
+    const evidence = evidenceOf('user-data-failed', {
+      ...{ goal: 'cloud-init', addresses: [address], cloudInit: { errors, recoverable: [] } },
+    });
+    const text = renderAutopsy({ diagnosis: diagnose(evidence, 'web'), evidence, stages: [] });
+    const printed = "ls: cannot access '/nowhere': No such file or directory";
+    expect(text).toContain(`printed before it failed: ${printed}`);
+    expect(text).toContain(`ended with an error: ${printed}`);
+    expect(text).toContain(`cloud-init: ${errors[0] ?? ''}`);
+  });
+
   it('tells what was reached, seen, likely, and what to try', () => {
     const evidence = evidenceOf('no-dhcp', {
       goal: 'address',

@@ -99,7 +99,23 @@ describe('a story', () => {
     expect(readConsole(readConsoleFixture('user-data-unreadable')).cloudInit.userDataUnreadable).toHaveLength(
       2,
     );
-    expect(readConsole(readConsoleFixture('user-data-failed')).cloudInit.userDataFailed).toHaveLength(2);
+    const failed = readConsole(readConsoleFixture('user-data-failed')).cloudInit;
+    expect(failed.userDataFailed).toHaveLength(2);
+    expect(failed.saidBefore).toEqual([
+      'setting up',
+      "ls: cannot access '/nowhere': No such file or directory",
+    ]);
+  });
+
+  it('knows which part cloud-init is at, by systemd’s word before its own', () => {
+    const text = readConsoleFixture('user-data-failed');
+    const upTo = (words: string) => readConsole(text.slice(0, text.indexOf(words))).cloudInit.running;
+    expect(upTo("running 'init-local'")).toBe('init-local');
+    expect(upTo("running 'init' ")).toBe('init');
+    expect(upTo("running 'modules:config'")).toBe('modules:config');
+    expect(upTo('Failed to run module')).toBe('modules:final');
+    const newer = '         Starting cloud-init-network.service - Cloud-init: Network Stage...\n';
+    expect(readConsole(newer).cloudInit.running).toBe('init');
   });
 
   it('keeps the last lines without escapes', () => {

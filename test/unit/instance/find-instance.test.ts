@@ -71,6 +71,14 @@ describe('invariant 9: an instance whose record is damaged', () => {
     expect(error.hint).toContain('launch delete instance-00000009');
   });
 
+  it('is among those that there are, under the only name that it has left', async () => {
+    const host = await newHost();
+    await storeInstance(host, 'instance-00000009', '{');
+    const error = await launchErrorOf(getInstance(host, 'web'));
+    expect(error.code).toBe('INSTANCE_NOT_FOUND');
+    expect(error.hint).toBe('there are: instance-00000009 (damaged)   (launch list)');
+  });
+
   it('is one without a record, too', async () => {
     const host = await newHost();
     await storeInstance(host, 'instance-00000009', renderRecord({ ...web, extra: 1 }));
