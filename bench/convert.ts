@@ -3,7 +3,7 @@ import { open, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ensureBase } from '../src/disk/ensure-base.js';
 import { asMaker } from '../src/host/maker.js';
-import { importImageFile } from '../src/instance/image-verbs.js';
+import { importImageFile } from '../src/instance/images/image-verbs.js';
 import { openHost } from '../src/instance/open-host.js';
 import type { Benchmark, BenchmarkOptions } from './benchmark.js';
 import { gib, mib, run } from './disks.js';

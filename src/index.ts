@@ -12,8 +12,13 @@ export {
   type BaseInspection,
   type ImageInspection,
   type RemovedImage,
-} from './instance/image-verbs.js';
-export { exportImage, streamImage, type ExportedImage, type ExportOptions } from './instance/export-image.js';
+} from './instance/images/image-verbs.js';
+export {
+  exportImage,
+  streamImage,
+  type ExportedImage,
+  type ExportOptions,
+} from './instance/images/export-image.js';
 export type { ExportFormat } from './image/export/export-format.js';
 export {
   ensureImage,
@@ -21,7 +26,7 @@ export {
   updateImage,
   type CatalogueListing,
   type UpdatedImage,
-} from './instance/catalogue-verbs.js';
+} from './instance/images/catalogue-verbs.js';
 export { getImage, listImages, type DamagedImage, type ImageListing } from './image/image-store.js';
 export type { ImageRecord } from './image/image-record.js';
 export type { ImportRequest } from './image/import-image.js';
@@ -42,17 +47,17 @@ export {
   type LaunchPreview,
 } from './instance/launch-instance.js';
 export type { LaunchPlan, LaunchRequest, WaitFor } from './instance/plan-launch.js';
-export type { NetworkRequest, PublishedPort } from './instance/plan-interfaces.js';
+export type { NetworkRequest, PublishedPort } from './instance/networks/plan-interfaces.js';
 export type { DomainInterface, PortForward } from './domain/domain-spec.js';
-export type { SeedRequest, SeededFile, SeedKind } from './instance/plan-seed.js';
-export { showSeed, type ShownDocument, type ShownSeed } from './instance/show-seed.js';
-export { waitForInstances, type WaitedInstance } from './instance/wait-instances.js';
-export { waitReady, type WaitReadyOptions } from './instance/wait-ready.js';
-export type { ReadyGuest } from './instance/ready-guest.js';
-export type { ReachedStage, Stage } from './guest/stage.js';
-export type { Cause, Cure } from './guest/diagnosis.js';
-export { findAddresses, type GuestAddress } from './instance/guest-addresses.js';
-export { findSshEndpoint } from './instance/ssh-endpoint.js';
+export type { SeedRequest, SeededFile, SeedKind } from './instance/seed/plan-seed.js';
+export { showSeed, type ShownDocument, type ShownSeed } from './instance/seed/show-seed.js';
+export { waitForInstances, type WaitedInstance } from './instance/readiness/wait-instances.js';
+export { waitReady, type WaitReadyOptions } from './instance/readiness/wait-ready.js';
+export type { ReadyGuest } from './instance/readiness/ready-guest.js';
+export type { ReachedStage, Stage } from './guest/boot/stage.js';
+export type { Cause, Cure } from './guest/autopsy/diagnosis.js';
+export { findAddresses, type GuestAddress } from './instance/readiness/guest-addresses.js';
+export { findSshEndpoint } from './instance/readiness/ssh-endpoint.js';
 export { getInstance } from './instance/find-instance.js';
 export type { InstanceRecord } from './instance/instance-record.js';
 export {
@@ -76,13 +81,18 @@ export {
   type DiskReport,
   type DomainInspection,
 } from './instance/inspect-domain.js';
-export { followConsoleLog, readConsoleLog, waitForConsole } from './guest/console-log.js';
+export { followConsoleLog, readConsoleLog, waitForConsole } from './guest/boot/console-log.js';
 export { listTemplates, loadTemplate } from './domain/template.js';
-export { listBaseReports, verifyBases, type BaseFinding, type BaseReport } from './instance/base-verbs.js';
-export { prefetchBase, type PrefetchedBase, type PrefetchRequest } from './instance/prefetch-base.js';
-export { pruneBases, type PrunedBase, type PruneReport } from './instance/prune-bases.js';
-export { measureStorage, type StorageItem, type StorageReport } from './instance/measure-storage.js';
-export { diagnoseStorage, type StorageDiagnosis } from './instance/measure-storage-needs.js';
+export {
+  listBaseReports,
+  verifyBases,
+  type BaseFinding,
+  type BaseReport,
+} from './instance/bases/base-verbs.js';
+export { prefetchBase, type PrefetchedBase, type PrefetchRequest } from './instance/bases/prefetch-base.js';
+export { pruneBases, type PrunedBase, type PruneReport } from './instance/bases/prune-bases.js';
+export { measureStorage, type StorageItem, type StorageReport } from './instance/bases/measure-storage.js';
+export { diagnoseStorage, type StorageDiagnosis } from './instance/bases/measure-storage-needs.js';
 export {
   examineHost,
   type AppliedFix,
@@ -90,9 +100,14 @@ export {
   type ExamineRequest,
   type HealthReport,
 } from './instance/doctor/examine-host.js';
-export { execInGuest, type ExecOutcome, type ExecRequest } from './instance/exec-in-guest.js';
-export { copyFiles, type CopiedFiles, type CopyPlace, type CopyRequest } from './instance/copy-files.js';
-export { openGuestLogin, type GuestLogin, type LoginRequest } from './instance/guest-login.js';
-export { runSshSession, type SessionOptions } from './instance/ssh-session.js';
-export { findGraphics, type GuestGraphics } from './instance/guest-graphics.js';
-export { installSshConfig, renderSshConfig, type SshConfigPaths } from './instance/ssh-config-file.js';
+export { execInGuest, type ExecOutcome, type ExecRequest } from './instance/login/exec-in-guest.js';
+export {
+  copyFiles,
+  type CopiedFiles,
+  type CopyPlace,
+  type CopyRequest,
+} from './instance/login/copy-files.js';
+export { openGuestLogin, type GuestLogin, type LoginRequest } from './instance/login/guest-login.js';
+export { runSshSession, type SessionOptions } from './instance/login/ssh-session.js';
+export { findGraphics, type GuestGraphics } from './instance/login/guest-graphics.js';
+export { installSshConfig, renderSshConfig, type SshConfigPaths } from './instance/login/ssh-config-file.js';

@@ -1,4 +1,4 @@
-import type { CopyPlace } from '../instance/copy-files.js';
+import type { CopyPlace } from '../instance/login/copy-files.js';
 
 /**
  * `NAME:PATH` is in a guest, all else on this host; as with scp a colon behind a slash is part of a path

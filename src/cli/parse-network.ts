@@ -1,5 +1,5 @@
 import { LaunchError } from '../host/launch-error.js';
-import type { NetworkRequest, PublishedPort } from '../instance/plan-interfaces.js';
+import type { NetworkRequest, PublishedPort } from '../instance/networks/plan-interfaces.js';
 
 interface AskedNetworks {
   readonly networks: readonly NetworkRequest[] | undefined;

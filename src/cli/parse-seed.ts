@@ -1,5 +1,5 @@
 import { LaunchError } from '../host/launch-error.js';
-import type { SeedRequest, SeededFile } from '../instance/plan-seed.js';
+import type { SeedRequest, SeededFile } from '../instance/seed/plan-seed.js';
 
 /** `--file LOCAL:REMOTE[:MODE]`; REMOTE begins with a slash, so LOCAL may have colons. */
 export function parseSeededFile(text: string): SeededFile {

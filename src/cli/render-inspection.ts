@@ -1,5 +1,5 @@
 import { formatBytes } from '../host/units.js';
-import type { ImageInspection } from '../instance/image-verbs.js';
+import type { ImageInspection } from '../instance/images/image-verbs.js';
 import type { ChainReport, DiskReport, DomainInspection } from '../instance/inspect-domain.js';
 import { escapeControls } from './terminal/escape.js';
 import { renderDomblklist } from './terminal/table.js';

@@ -1,4 +1,4 @@
-import type { ShownSeed } from '../instance/show-seed.js';
+import type { ShownSeed } from '../instance/seed/show-seed.js';
 import { escapeControls } from './terminal/escape.js';
 
 /** Each document under its name; of the same one under several names, the names. */

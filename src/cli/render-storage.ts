@@ -1,7 +1,7 @@
 import { formatBytes } from '../host/units.js';
-import type { BaseFinding, BaseReport } from '../instance/base-verbs.js';
-import type { StorageItem, StorageKind, StorageReport } from '../instance/measure-storage.js';
-import type { PrunedBase, PruneReport } from '../instance/prune-bases.js';
+import type { BaseFinding, BaseReport } from '../instance/bases/base-verbs.js';
+import type { StorageItem, StorageKind, StorageReport } from '../instance/bases/measure-storage.js';
+import type { PrunedBase, PruneReport } from '../instance/bases/prune-bases.js';
 import type { PruneRule } from '../disk/plan-prune.js';
 import { cutToWidth, padToWidth } from './terminal/display-width.js';
 import { escapeControls } from './terminal/escape.js';

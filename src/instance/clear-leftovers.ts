@@ -4,7 +4,7 @@ import { LaunchError } from '../host/launch-error.js';
 import { tryTakeLock } from '../host/lock.js';
 import { listTemporaryPaths, takeGoneMakers } from '../host/maker.js';
 import type { Work } from '../host/work.js';
-import { releaseAddresses } from './dhcp-reservations.js';
+import { releaseAddresses } from './networks/dhcp-reservations.js';
 import { forgetDomain } from './forget-domain.js';
 import { findRecordIn, listInstanceRecords } from './instance-record.js';
 import type { Host } from './open-host.js';

@@ -6,14 +6,14 @@ import { asMaker } from '../host/maker.js';
 import { fileSystemError } from '../host/system-error.js';
 import { runStep, type Work } from '../host/work.js';
 import { clearLeftovers } from './clear-leftovers.js';
-import { releaseAddresses } from './dhcp-reservations.js';
+import { releaseAddresses } from './networks/dhcp-reservations.js';
 import { findInstance, instanceNotFound } from './find-instance.js';
 import { forgetDomain } from './forget-domain.js';
 import { withInstanceLock } from './instance-lock.js';
 import { lastNumber } from './instance-number.js';
 import { findRecordIn } from './instance-record.js';
 import type { Host } from './open-host.js';
-import { refreshSshConfig } from './ssh-config-file.js';
+import { refreshSshConfig } from './login/ssh-config-file.js';
 
 export interface DeletedInstance {
   readonly domainName: string;

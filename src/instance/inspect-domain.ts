@@ -7,7 +7,7 @@ import { LaunchError } from '../host/launch-error.js';
 import type { Work } from '../host/work.js';
 import type { DomainSummary } from '../libvirt/hypervisor.js';
 import { clearLeftovers } from './clear-leftovers.js';
-import { readFileUsers, realPathOf } from './base-users.js';
+import { readFileUsers, realPathOf } from './bases/base-users.js';
 import { findInstance, instanceNotFound } from './find-instance.js';
 import type { InstanceRecord } from './instance-record.js';
 import type { Host } from './open-host.js';

@@ -5,7 +5,7 @@ import { instancePaths, type HomePaths } from '../host/paths.js';
 import { readRecord, wholeNumber } from '../host/record.js';
 import { flavorSchema } from '../flavor/flavor.js';
 import { diskFormats } from '../qemu-img/disk-format.js';
-import { interfaceSchema } from './interface-record.js';
+import { interfaceSchema } from './networks/interface-record.js';
 
 /** What was asked for and what was made of it. What runs, only libvirt knows. */
 const instanceRecordSchema = v.strictObject({

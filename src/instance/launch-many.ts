@@ -1,7 +1,7 @@
 import { readHostCapacity, type HostCapacity } from '../host/host-capacity.js';
 import { LaunchError } from '../host/launch-error.js';
 import { interruptedError, type Work, type WorkEvent } from '../host/work.js';
-import { ensureImage } from './catalogue-verbs.js';
+import { ensureImage } from './images/catalogue-verbs.js';
 import { deleteInstance } from './delete-instance.js';
 import { draftLaunch } from './launch-draft.js';
 import { launchInstance, type LaunchedInstance } from './launch-instance.js';

@@ -3,7 +3,7 @@ import type { Work } from '../host/work.js';
 import type { DomainState } from '../libvirt/hypervisor.js';
 import { clearLeftovers } from './clear-leftovers.js';
 import { isActive } from './forget-domain.js';
-import { findAddresses, type GuestAddress } from './guest-addresses.js';
+import { findAddresses, type GuestAddress } from './readiness/guest-addresses.js';
 import { listInstanceRecords, type InstanceRecord } from './instance-record.js';
 import type { Host } from './open-host.js';
 

@@ -7,8 +7,8 @@ import { checkName } from '../host/names.js';
 import { bytesPerGib, formatBytes } from '../host/units.js';
 import type { ImageRecord } from '../image/image-record.js';
 import type { Preallocation } from '../qemu-img/qemu-img.js';
-import { planSeed, type PlannedSeed, type SeedFacts, type SeedRequest } from './plan-seed.js';
-import { planInterfaces, type NetworkRequest, type PublishedPort } from './plan-interfaces.js';
+import { planSeed, type PlannedSeed, type SeedFacts, type SeedRequest } from './seed/plan-seed.js';
+import { planInterfaces, type NetworkRequest, type PublishedPort } from './networks/plan-interfaces.js';
 
 /** How long a launch waits before it calls the instance launched. */
 export type WaitFor =

@@ -11,13 +11,13 @@ import {
 import { digestRawDisk } from '../../src/disk/digest.js';
 import { asMaker } from '../../src/host/maker.js';
 import { getImage } from '../../src/image/image-store.js';
-import { listBaseReports, verifyBases } from '../../src/instance/base-verbs.js';
+import { listBaseReports, verifyBases } from '../../src/instance/bases/base-verbs.js';
 import { startInstance, stopInstance } from '../../src/instance/change-state.js';
 import { deleteInstance } from '../../src/instance/delete-instance.js';
 import { inspectDomain } from '../../src/instance/inspect-domain.js';
 import { launchInstance } from '../../src/instance/launch-instance.js';
 import type { LaunchRequest } from '../../src/instance/plan-launch.js';
-import { prefetchBase } from '../../src/instance/prefetch-base.js';
+import { prefetchBase } from '../../src/instance/bases/prefetch-base.js';
 import {
   expectRefusal,
   gib,

@@ -4,8 +4,8 @@ import { execa } from 'execa';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import type { WorkEvent } from '../../src/host/work.js';
 import { exportFormats, type ExportFormat } from '../../src/image/export/export-format.js';
-import { exportImage } from '../../src/instance/export-image.js';
-import { importImageFile } from '../../src/instance/image-verbs.js';
+import { exportImage } from '../../src/instance/images/export-image.js';
+import { importImageFile } from '../../src/instance/images/image-verbs.js';
 import { diskFormats, type DiskFormat } from '../../src/qemu-img/disk-format.js';
 import {
   expectRefusal,

@@ -3,7 +3,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { listImages } from '../../src/image/image-store.js';
-import { importImageFile } from '../../src/instance/image-verbs.js';
+import { importImageFile } from '../../src/instance/images/image-verbs.js';
 import { importTelling, openFetchingHost, refuseImport } from '../support/fetching-host.js';
 import { expectRefusal, listTree, makeImageFile, mib, sha256Of } from '../support/integration-host.js';
 import { makeCertificate, sha256, sha512, startMirror, type Certificate } from '../support/mirror.js';

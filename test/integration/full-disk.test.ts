@@ -4,14 +4,14 @@ import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
 import { LaunchError } from '../../src/host/launch-error.js';
 import { listImages } from '../../src/image/image-store.js';
-import { verifyBases } from '../../src/instance/base-verbs.js';
+import { verifyBases } from '../../src/instance/bases/base-verbs.js';
 import { deleteInstance } from '../../src/instance/delete-instance.js';
-import { importImageFile, removeImage, verifyStoredImage } from '../../src/instance/image-verbs.js';
+import { importImageFile, removeImage, verifyStoredImage } from '../../src/instance/images/image-verbs.js';
 import { launchInstance } from '../../src/instance/launch-instance.js';
 import { listInstances } from '../../src/instance/list-instances.js';
 import type { LaunchRequest } from '../../src/instance/plan-launch.js';
-import { prefetchBase } from '../../src/instance/prefetch-base.js';
-import { pruneBases } from '../../src/instance/prune-bases.js';
+import { prefetchBase } from '../../src/instance/bases/prefetch-base.js';
+import { pruneBases } from '../../src/instance/bases/prune-bases.js';
 import { Child, compileForSuite } from '../support/child-process.js';
 import {
   importTiny,

@@ -4,15 +4,19 @@ import { join } from 'node:path';
 import { mkdtemp } from 'node:fs/promises';
 import { execa } from 'execa';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { copyFiles, type CopyPlace } from '../../src/instance/copy-files.js';
-import { execInGuest, type ExecRequest } from '../../src/instance/exec-in-guest.js';
+import { copyFiles, type CopyPlace } from '../../src/instance/login/copy-files.js';
+import { execInGuest, type ExecRequest } from '../../src/instance/login/exec-in-guest.js';
 import { getInstance } from '../../src/instance/find-instance.js';
-import { openGuestLogin } from '../../src/instance/guest-login.js';
-import { includeSshConfig } from '../../src/instance/include-ssh-config.js';
+import { openGuestLogin } from '../../src/instance/login/guest-login.js';
+import { includeSshConfig } from '../../src/instance/login/include-ssh-config.js';
 import type { InstanceRecord } from '../../src/instance/instance-record.js';
 import { launchInstance } from '../../src/instance/launch-instance.js';
-import { installSshConfig, refreshSshConfig, renderSshConfig } from '../../src/instance/ssh-config-file.js';
-import { runSshSession } from '../../src/instance/ssh-session.js';
+import {
+  installSshConfig,
+  refreshSshConfig,
+  renderSshConfig,
+} from '../../src/instance/login/ssh-config-file.js';
+import { runSshSession } from '../../src/instance/login/ssh-session.js';
 import {
   expectRefusal,
   importTiny,

@@ -8,8 +8,8 @@ import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
 import type { WorkEvent } from '../../src/host/work.js';
 import { listImages } from '../../src/image/image-store.js';
-import { exportImage, streamImage } from '../../src/instance/export-image.js';
-import { importImageFile, renameImageTo, verifyStoredImage } from '../../src/instance/image-verbs.js';
+import { exportImage, streamImage } from '../../src/instance/images/export-image.js';
+import { importImageFile, renameImageTo, verifyStoredImage } from '../../src/instance/images/image-verbs.js';
 import { diskFormats, type DiskFormat } from '../../src/qemu-img/disk-format.js';
 import {
   expectRefusal,

@@ -8,7 +8,7 @@ import type { WorkEvent } from '../../src/host/work.js';
 import { listImages } from '../../src/image/image-store.js';
 import { clearLeftovers } from '../../src/instance/clear-leftovers.js';
 import { deleteInstance } from '../../src/instance/delete-instance.js';
-import { importImageFile, verifyStoredImage } from '../../src/instance/image-verbs.js';
+import { importImageFile, verifyStoredImage } from '../../src/instance/images/image-verbs.js';
 import { launchInstance } from '../../src/instance/launch-instance.js';
 import { listInstances } from '../../src/instance/list-instances.js';
 import type { LaunchRequest } from '../../src/instance/plan-launch.js';

@@ -14,7 +14,7 @@ import { getInstance } from '../../src/instance/find-instance.js';
 import type { InstanceRecord } from '../../src/instance/instance-record.js';
 import { launchInstance } from '../../src/instance/launch-instance.js';
 import { listInstances, viewInstance } from '../../src/instance/list-instances.js';
-import type { NetworkRequest } from '../../src/instance/plan-interfaces.js';
+import type { NetworkRequest } from '../../src/instance/networks/plan-interfaces.js';
 import type { LaunchRequest } from '../../src/instance/plan-launch.js';
 import {
   expectRefusal,

@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import type { WorkEvent } from '../../src/host/work.js';
 import type { InstanceRecord } from '../../src/instance/instance-record.js';
 import { launchInstance } from '../../src/instance/launch-instance.js';
-import { reachGuest } from '../../src/instance/reach-guest.js';
+import { reachGuest } from '../../src/instance/login/reach-guest.js';
 import {
   expectRefusal,
   importTiny,

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { listImages } from '../../src/image/image-store.js';
 import { deleteInstance } from '../../src/instance/delete-instance.js';
-import { removeImage } from '../../src/instance/image-verbs.js';
+import { removeImage } from '../../src/instance/images/image-verbs.js';
 import { launchInstance } from '../../src/instance/launch-instance.js';
 import { listInstances } from '../../src/instance/list-instances.js';
 import type { LaunchRequest } from '../../src/instance/plan-launch.js';

@@ -10,9 +10,9 @@ import { startInstance, stopInstance } from '../../src/instance/change-state.js'
 import { deleteInstance } from '../../src/instance/delete-instance.js';
 import { launchInstance, previewLaunch } from '../../src/instance/launch-instance.js';
 import { openHost } from '../../src/instance/open-host.js';
-import type { SeedRequest } from '../../src/instance/plan-seed.js';
-import { ensureHomeKey, findSeedKeys } from '../../src/instance/seed-keys.js';
-import { showSeed } from '../../src/instance/show-seed.js';
+import type { SeedRequest } from '../../src/instance/seed/plan-seed.js';
+import { ensureHomeKey, findSeedKeys } from '../../src/instance/seed/seed-keys.js';
+import { showSeed } from '../../src/instance/seed/show-seed.js';
 import {
   expectRefusal,
   importTiny,

@@ -4,8 +4,8 @@ import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
 import { renderStorage } from '../../src/cli/render-storage.js';
 import { launchInstance } from '../../src/instance/launch-instance.js';
-import { diagnoseStorage } from '../../src/instance/measure-storage-needs.js';
-import { measureStorage } from '../../src/instance/measure-storage.js';
+import { diagnoseStorage } from '../../src/instance/bases/measure-storage-needs.js';
+import { measureStorage } from '../../src/instance/bases/measure-storage.js';
 import type { LaunchRequest } from '../../src/instance/plan-launch.js';
 import {
   expectRefusal,

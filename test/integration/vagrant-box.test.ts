@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { describe, expect, it } from 'vitest';
 import { asMaker } from '../../src/host/maker.js';
-import { boxKeyFile, ensureBoxKey } from '../../src/instance/box-login.js';
+import { boxKeyFile, ensureBoxKey } from '../../src/instance/login/box-login.js';
 import { importTelling, openFetchingHost, refuseImport } from '../support/fetching-host.js';
 import {
   importTiny,

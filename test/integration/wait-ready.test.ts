@@ -4,13 +4,13 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { parseDomain } from '../../src/domain/parse-domain.js';
 import type { CommandResult } from '../../src/host/command.js';
 import type { WorkEvent } from '../../src/host/work.js';
-import { findAddresses } from '../../src/instance/guest-addresses.js';
+import { findAddresses } from '../../src/instance/readiness/guest-addresses.js';
 import { launchInstance } from '../../src/instance/launch-instance.js';
 import { listInstances } from '../../src/instance/list-instances.js';
 import { openHost, type Host } from '../../src/instance/open-host.js';
 import type { LaunchRequest, WaitFor } from '../../src/instance/plan-launch.js';
-import { findSshEndpoint } from '../../src/instance/ssh-endpoint.js';
-import { waitForInstances } from '../../src/instance/wait-instances.js';
+import { findSshEndpoint } from '../../src/instance/readiness/ssh-endpoint.js';
+import { waitForInstances } from '../../src/instance/readiness/wait-instances.js';
 import { readConsoleFixture } from '../support/console-fixture.js';
 import {
   expectRefusal,

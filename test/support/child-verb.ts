@@ -5,11 +5,11 @@ import { LaunchError } from '../../src/host/launch-error.js';
 import { asMaker } from '../../src/host/maker.js';
 import type { WorkEvent } from '../../src/host/work.js';
 import { getImage } from '../../src/image/image-store.js';
-import { ensureImage } from '../../src/instance/catalogue-verbs.js';
+import { ensureImage } from '../../src/instance/images/catalogue-verbs.js';
 import { clearLeftovers } from '../../src/instance/clear-leftovers.js';
-import { importImageFile } from '../../src/instance/image-verbs.js';
-import { prefetchBase } from '../../src/instance/prefetch-base.js';
-import { pruneBases } from '../../src/instance/prune-bases.js';
+import { importImageFile } from '../../src/instance/images/image-verbs.js';
+import { prefetchBase } from '../../src/instance/bases/prefetch-base.js';
+import { pruneBases } from '../../src/instance/bases/prune-bases.js';
 import { openHost } from '../../src/instance/open-host.js';
 import type { DiskFormat } from '../../src/qemu-img/disk-format.js';
 

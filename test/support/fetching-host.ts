@@ -4,7 +4,7 @@ import type { LaunchError, LaunchErrorCode } from '../../src/host/launch-error.j
 import type { WorkEvent } from '../../src/host/work.js';
 import { processClock } from '../../src/image/fetch/clock.js';
 import { httpTransport } from '../../src/image/fetch/transport.js';
-import { importImageFile } from '../../src/instance/image-verbs.js';
+import { importImageFile } from '../../src/instance/images/image-verbs.js';
 import { expectRefusal, listTree, openIntegrationHost, type IntegrationHost } from './integration-host.js';
 
 /** A host whose downloads never wait before they try again, and give a silent server 300 ms. */

@@ -8,7 +8,7 @@ import { expect, onTestFinished } from 'vitest';
 import { LaunchError, type LaunchErrorCode } from '../../src/host/launch-error.js';
 import type { ImageRecord } from '../../src/image/image-record.js';
 import type { ImportRequest } from '../../src/image/import-image.js';
-import { importImageFile } from '../../src/instance/image-verbs.js';
+import { importImageFile } from '../../src/instance/images/image-verbs.js';
 import { openHost, type Host } from '../../src/instance/open-host.js';
 import type { DiskFormat } from '../../src/qemu-img/disk-format.js';
 import { FakeHypervisor } from './fake-hypervisor.js';

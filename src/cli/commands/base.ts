@@ -12,7 +12,7 @@ const listCommand = defineCommand(
     examples: [['base list --format json', 'for programs']],
   },
   async (context) => {
-    const { listBaseReports } = await import('../../instance/base-verbs.js');
+    const { listBaseReports } = await import('../../instance/bases/base-verbs.js');
     const bases = await listBaseReports(context.host, context.work);
     context.emit(bases, () => (bases.length === 0 ? '' : renderBases(bases, context.host.now())));
     if (bases.length === 0 && context.options.format === 'table') {
@@ -35,7 +35,7 @@ const verifyCommand = defineCommand(
     ],
   },
   async (context, args) => {
-    const { verifyBases } = await import('../../instance/base-verbs.js');
+    const { verifyBases } = await import('../../instance/bases/base-verbs.js');
     const findings = await verifyBases(context.host, args.bases ?? [], context.work);
     context.emit(findings, () => renderFindings(findings));
     const bad = findings.filter(({ sound }) => !sound);
@@ -80,7 +80,7 @@ const pruneCommand = defineCommand(
     ],
   },
   async (context, args) => {
-    const { pruneBases } = await import('../../instance/prune-bases.js');
+    const { pruneBases } = await import('../../instance/bases/prune-bases.js');
     const keepFree = args['keep-free'];
     const rule = {
       olderThanMs: parseAge(args['older-than']),

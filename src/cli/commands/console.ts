@@ -19,7 +19,7 @@ export const consoleCommand = defineCommand(
   },
   async (context, args) => {
     const { getInstance } = await import('../../instance/find-instance.js');
-    const { checkGuestRuns } = await import('../../instance/guest-state.js');
+    const { checkGuestRuns } = await import('../../instance/login/guest-state.js');
     const { runAttached } = await import('../../host/attached-command.js');
     const { host } = context;
     const record = await getInstance(host, args.instance);

@@ -34,7 +34,7 @@ export const cpCommand = defineCommand(
       throw new LaunchError('ARGUMENT_INVALID', 'where to?', { hint: 'launch cp FROM… TO' });
     }
     const timeoutMs = waitMs(args);
-    const { copyFiles } = await import('../../instance/copy-files.js');
+    const { copyFiles } = await import('../../instance/login/copy-files.js');
     const copied = [];
     for (const source of sources) {
       // Several can only go into a directory.

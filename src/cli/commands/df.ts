@@ -10,7 +10,7 @@ export const dfCommand = defineCommand(
     examples: [['df --format json', 'in bytes, for programs']],
   },
   async (context) => {
-    const { measureStorage } = await import('../../instance/measure-storage.js');
+    const { measureStorage } = await import('../../instance/bases/measure-storage.js');
     const report = await measureStorage(context.host, context.work);
     context.emit(report, () => renderStorage(report));
   },

@@ -46,7 +46,7 @@ export const execCommand = defineCommand(
     if (json && args.stdin) {
       throw new LaunchError('ARGUMENT_INVALID', '--stdin and --format json do not go together');
     }
-    const { execInGuest } = await import('../../instance/exec-in-guest.js');
+    const { execInGuest } = await import('../../instance/login/exec-in-guest.js');
     const timeoutMs = args.timeout === undefined ? undefined : parseDuration(args.timeout);
     const wait = waitMs(args);
     context.endWith?.(255);

@@ -11,7 +11,7 @@ export const catalogueCommand = defineCommand(
     examples: [['image catalogue', 'then:  launch debian-12']],
   },
   async (context) => {
-    const { listCatalogue } = await import('../../instance/catalogue-verbs.js');
+    const { listCatalogue } = await import('../../instance/images/catalogue-verbs.js');
     const entries = await listCatalogue(context.host);
     context.emit(entries, () =>
       renderNovaTable(
@@ -39,7 +39,7 @@ export const updateCommand = defineCommand(
     examples: [['image update debian-12', 'instances stay on the image they were made of']],
   },
   async (context, args) => {
-    const { updateImage } = await import('../../instance/catalogue-verbs.js');
+    const { updateImage } = await import('../../instance/images/catalogue-verbs.js');
     const updated = await updateImage(context.host, args.name, context.work);
     const { image, previous, outcome } = updated;
     context.emit(updated, () => {

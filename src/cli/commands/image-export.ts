@@ -39,7 +39,7 @@ export const exportCommand = defineCommand(
     ],
   },
   async (context, args) => {
-    const { exportImage, streamImage } = await import('../../instance/export-image.js');
+    const { exportImage, streamImage } = await import('../../instance/images/export-image.js');
     const format = args['disk-format'];
     if (args.file === standardOutput) {
       refuseConversion(format, args.compress);

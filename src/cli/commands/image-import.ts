@@ -43,7 +43,7 @@ export const importCommand = defineCommand(
     ],
   },
   async (context, args) => {
-    const { importImageFile } = await import('../../instance/image-verbs.js');
+    const { importImageFile } = await import('../../instance/images/image-verbs.js');
     const fromStdin = args.file === standardInput;
     if (fromStdin && args.name === undefined) {
       throw new LaunchError('ARGUMENT_INVALID', 'an image from standard input needs a name', {

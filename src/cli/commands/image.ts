@@ -82,7 +82,7 @@ const renameCommand = defineCommand(
     examples: [['image rename fedora-17 fedora-17-old', '']],
   },
   async (context, args) => {
-    const { renameImageTo } = await import('../../instance/image-verbs.js');
+    const { renameImageTo } = await import('../../instance/images/image-verbs.js');
     const image = await renameImageTo(context.host, args.image, args.name);
     context.emit(imageAsJson(image), () => `${image.id}  ${escapeControls(image.name)}\n`);
   },
@@ -97,7 +97,7 @@ const removeCommand = defineCommand(
     examples: [['image remove fedora-17', '']],
   },
   async (context, args) => {
-    const { removeImage } = await import('../../instance/image-verbs.js');
+    const { removeImage } = await import('../../instance/images/image-verbs.js');
     const removed = await removeImage(context.host, args.image, context.work);
     const bases =
       removed.removedBases.length === 0 ? '' : `, with ${removed.removedBases.length} of its bases`;
@@ -114,7 +114,7 @@ const verifyCommand = defineCommand(
     examples: [['image verify fedora-17', '']],
   },
   async (context, args) => {
-    const { verifyStoredImage } = await import('../../instance/image-verbs.js');
+    const { verifyStoredImage } = await import('../../instance/images/image-verbs.js');
     const { image, sha256 } = await verifyStoredImage(context.host, args.image, context.work);
     context.emit(
       { id: image.id, name: image.name, sha256, matches: true },

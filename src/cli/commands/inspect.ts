@@ -23,7 +23,7 @@ export const inspectCommand = defineCommand(
   },
   async (context, args) => {
     if (args.image !== undefined) {
-      const { inspectImage } = await import('../../instance/image-verbs.js');
+      const { inspectImage } = await import('../../instance/images/image-verbs.js');
       const inspection = await inspectImage(context.host, args.image);
       context.emit(inspection, () => renderImageInspection(inspection, context.host.now()));
       return;

@@ -27,7 +27,7 @@ export const logCommand = defineCommand(
   },
   async (context, args) => {
     const { getInstance } = await import('../../instance/find-instance.js');
-    const { lengthOf, readConsoleLog } = await import('../../guest/console-log.js');
+    const { lengthOf, readConsoleLog } = await import('../../guest/boot/console-log.js');
     const { lines } = args;
     if (lines !== undefined && !(Number.isInteger(lines) && lines >= 0)) {
       throw new LaunchError('ARGUMENT_INVALID', `--lines takes a whole number, not ${lines}`);
@@ -53,7 +53,7 @@ async function follow(
   record: InstanceRecord,
   log: { readonly path: string; readonly fromByte: number },
 ): Promise<void> {
-  const { followConsoleLog } = await import('../../guest/console-log.js');
+  const { followConsoleLog } = await import('../../guest/boot/console-log.js');
   const { findRecordIn } = await import('../../instance/instance-record.js');
   const { directory } = context.host.home.instance(record.domainName);
   const isJson = context.options.format === 'json';

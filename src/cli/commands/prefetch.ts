@@ -21,7 +21,7 @@ export const prefetchCommand = defineCommand(
     ],
   },
   async (context, args) => {
-    const { prefetchBase } = await import('../../instance/prefetch-base.js');
+    const { prefetchBase } = await import('../../instance/bases/prefetch-base.js');
     const prefetched = await prefetchBase(
       context.host,
       { image: args.image, flavor: args.flavor, diskGib: args.disk, baseFormat: args['base-format'] },

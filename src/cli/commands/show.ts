@@ -28,7 +28,7 @@ export const showCommand = defineCommand(
   },
   async (context, args) => {
     if (args.seed) {
-      const { showSeed } = await import('../../instance/show-seed.js');
+      const { showSeed } = await import('../../instance/seed/show-seed.js');
       const seed = await showSeed(context.host, args.instance);
       context.emit(seed, () => renderSeed(seed));
       return;

@@ -26,7 +26,7 @@ export const sshConfigCommand = defineCommand(
   async (context, args) => {
     const references = args.instances ?? [];
     if (!args.install) {
-      const { proxyCommand, renderSshConfig } = await import('../../instance/ssh-config-file.js');
+      const { proxyCommand, renderSshConfig } = await import('../../instance/login/ssh-config-file.js');
       const { host, program = ['launch'] } = context;
       const text = await renderSshConfig(host, {
         references,
@@ -46,9 +46,9 @@ export const sshConfigCommand = defineCommand(
 );
 
 async function install(context: Context, yes: boolean): Promise<void> {
-  const { installSshConfig } = await import('../../instance/ssh-config-file.js');
+  const { installSshConfig } = await import('../../instance/login/ssh-config-file.js');
   const { findUserSshConfig, includeLine, includeSshConfig } =
-    await import('../../instance/include-ssh-config.js');
+    await import('../../instance/login/include-ssh-config.js');
   const { host, program = ['launch'] } = context;
   const { config } = await installSshConfig(host, program);
   const line = includeLine(config);

@@ -54,8 +54,8 @@ export const sshCommand = defineCommand(
       await connectStdio(context, instance, timeoutMs);
       return;
     }
-    const { openGuestLogin } = await import('../../instance/guest-login.js');
-    const { runSshSession } = await import('../../instance/ssh-session.js');
+    const { openGuestLogin } = await import('../../instance/login/guest-login.js');
+    const { runSshSession } = await import('../../instance/login/ssh-session.js');
     const { remoteCommandLine } = await import('../../guest/ssh/shell-words.js');
     if (args['new-host-key']) await forgetHostKeys(context, instance);
     const login = await openGuestLogin(host, instance, {
@@ -86,7 +86,7 @@ async function forgetHostKeys({ host }: Context, instance: InstanceRecord): Prom
 
 /** For ssh's ProxyCommand: bytes to and from the guest's sshd, at whatever address it has now. */
 async function connectStdio(context: Context, instance: InstanceRecord, timeoutMs: number): Promise<void> {
-  const { reachGuest } = await import('../../instance/reach-guest.js');
+  const { reachGuest } = await import('../../instance/login/reach-guest.js');
   const { relay } = await import('../../host/relay.js');
   const { host, work, signal } = context;
   if (context.stdin.isTTY === true) {

@@ -1,5 +1,5 @@
 import { LaunchError } from '../../host/launch-error.js';
-import type { GuestGraphics } from '../../instance/guest-graphics.js';
+import type { GuestGraphics } from '../../instance/login/guest-graphics.js';
 import type { Context } from '../context.js';
 import { defineCommand } from '../define-command.js';
 import { findProgram } from '../find-program.js';
@@ -19,7 +19,7 @@ export const vncCommand = defineCommand(
     ],
   },
   async (context, args) => {
-    const { findGraphics } = await import('../../instance/guest-graphics.js');
+    const { findGraphics } = await import('../../instance/login/guest-graphics.js');
     const graphics = await findGraphics(context.host, args.instance);
     if (args.open) {
       await openViewer(context, graphics);

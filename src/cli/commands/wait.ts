@@ -1,5 +1,5 @@
 import { LaunchError } from '../../host/launch-error.js';
-import type { ReadyGuest } from '../../instance/ready-guest.js';
+import type { ReadyGuest } from '../../instance/readiness/ready-guest.js';
 import { defineCommand } from '../define-command.js';
 import { parseWait } from '../parse-wait.js';
 import { instancesPositional } from '../positionals.js';
@@ -27,7 +27,7 @@ export const waitCommand = defineCommand(
     ],
   },
   async (context, args) => {
-    const { waitForInstances } = await import('../../instance/wait-instances.js');
+    const { waitForInstances } = await import('../../instance/readiness/wait-instances.js');
     const references = args.instances ?? [];
     if (references.length === 0)
       throw new LaunchError('ARGUMENT_INVALID', 'which instance?', { hint: 'launch list' });

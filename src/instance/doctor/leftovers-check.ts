@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { fileExists, listDirectory, removeTree } from '../../host/files.js';
 import { tryTakeLock } from '../../host/lock.js';
 import { clearLeftovers } from '../clear-leftovers.js';
-import { releaseAddresses } from '../dhcp-reservations.js';
+import { releaseAddresses } from '../networks/dhcp-reservations.js';
 import { forgetDomain, isActive } from '../forget-domain.js';
 import { findRecordIn } from '../instance-record.js';
 import type { Examination, ObservedDomain } from './examination.js';

@@ -1,6 +1,6 @@
 import { LaunchError } from '../../host/launch-error.js';
 import { formatBytes } from '../../host/units.js';
-import { diagnoseStorage } from '../measure-storage-needs.js';
+import { diagnoseStorage } from '../bases/measure-storage-needs.js';
 import type { Examination } from './examination.js';
 import type { Finding, Problem } from './finding.js';
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { renderDomainInspection, renderImageInspection } from '../../../src/cli/render-inspection.js';
 import type { ChainReport, DiskReport, DomainInspection } from '../../../src/instance/inspect-domain.js';
-import type { ImageInspection } from '../../../src/instance/image-verbs.js';
+import type { ImageInspection } from '../../../src/instance/images/image-verbs.js';
 import { sampleImage } from '../image/sample-image.js';
 import { sampleInstance } from '../instance/sample-host.js';
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { LaunchError } from '../../../src/host/launch-error.js';
 import { planLaunch, type LaunchFacts, type LaunchRequest } from '../../../src/instance/plan-launch.js';
-import type { SeedFacts } from '../../../src/instance/plan-seed.js';
+import type { SeedFacts } from '../../../src/instance/seed/plan-seed.js';
 import { launchErrorOf } from '../host/launch-error-of.js';
 import { sampleImage } from '../image/sample-image.js';
 
