@@ -4,6 +4,8 @@ const common = { environment: 'node', dangerouslyIgnoreUnhandledErrors: false } 
 
 export default defineConfig({
   test: {
+    // By default one processor is left for a person at work; two are all that CI has.
+    maxWorkers: '100%',
     projects: [
       { test: { ...common, name: 'unit', include: ['test/unit/**/*.test.ts'] } },
       {
