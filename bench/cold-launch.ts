@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Benchmark, BenchmarkOptions } from './benchmark.js';
 import { makeSource } from './convert.js';
 import { mib, run } from './disks.js';
-import { defineLike, type DomainPattern } from './domain-pattern.js';
+import { defineLike, forgetLike, type DomainPattern } from './domain-pattern.js';
 import { deleteAll } from './idle-image.js';
 import { measureInTurn, type Contender } from './measure.js';
 import { launchCommand, runCommand, timeCommand, type Surroundings } from './processes.js';
@@ -45,9 +45,7 @@ export const coldLaunch: Benchmark = {
         const xml = await defineLike(pattern, domain, place);
         const whole = [...lines(base, disk), `virsh -q define "${xml}"`, `virsh -q start ${domain}`];
         const wall = await timeCommand(['sh', '-c', whole.join(' && ')], surroundings);
-        await runCommand(['virsh', '-q', 'destroy', domain], surroundings);
-        await runCommand(['virsh', '-q', 'undefine', domain], surroundings);
-        await rm(place, { recursive: true });
+        await forgetLike(domain, place, surroundings);
         await run(signal, 'sync', '--file-system', directory);
         return { wall };
       },

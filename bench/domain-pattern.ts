@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { runCommand, type Surroundings } from './processes.js';
 
 /** A domain that others are made after. */
 export interface DomainPattern {
@@ -27,4 +28,11 @@ export async function defineLike({ xml, disk }: DomainPattern, name: string, pla
       .replaceAll(/\s*<mac address=[^>]*>/g, ''),
   );
   return path;
+}
+
+/** Stops and undefines a domain made so, and removes its `place`. */
+export async function forgetLike(name: string, place: string, surroundings: Surroundings): Promise<void> {
+  await runCommand(['virsh', '-q', 'destroy', name], surroundings);
+  await runCommand(['virsh', '-q', 'undefine', name], surroundings);
+  await rm(place, { recursive: true });
 }

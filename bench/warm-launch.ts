@@ -1,8 +1,8 @@
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import type { Benchmark, BenchmarkOptions } from './benchmark.js';
-import { defineLike, type DomainPattern } from './domain-pattern.js';
+import { defineLike, forgetLike, type DomainPattern } from './domain-pattern.js';
 import { deleteAll, importIdleImage } from './idle-image.js';
 import { measureInTurn, type Contender } from './measure.js';
 import { launchCommand, runCommand, timeCommand, type Surroundings } from './processes.js';
@@ -80,7 +80,7 @@ function theFloor(pattern: Pattern, { directory }: BenchmarkOptions, surrounding
         `qemu-img create -q -f qcow2 -F raw -b "${pattern.base}" "${disk}" 1G && ` +
         `virsh -q define "${xml}" && virsh -q start ${name}`;
       const wall = await timeCommand(['sh', '-c', line], surroundings);
-      await forget(name, place, surroundings);
+      await forgetLike(name, place, surroundings);
       return { wall };
     },
   };
@@ -104,7 +104,7 @@ function virtInstall(
         `--osinfo generic --disk "path=${disk},format=qcow2,bus=virtio" --network network=default --graphics vnc ` +
         '--noautoconsole';
       const wall = await timeCommand(['sh', '-c', line], surroundings);
-      await forget(name, place, surroundings);
+      await forgetLike(name, place, surroundings);
       // It leaves a pool for the disk's directory behind, under the directory's name.
       for (const verb of ['pool-destroy', 'pool-undefine']) {
         await execa('virsh', ['-q', '-c', 'qemu:///system', verb, name], { reject: false });
@@ -112,12 +112,6 @@ function virtInstall(
       return { wall };
     },
   };
-}
-
-async function forget(name: string, place: string, surroundings: Surroundings): Promise<void> {
-  await runCommand(['virsh', '-q', 'destroy', name], surroundings);
-  await runCommand(['virsh', '-q', 'undefine', name], surroundings);
-  await rm(place, { recursive: true });
 }
 
 async function isInstalled(program: string): Promise<boolean> {

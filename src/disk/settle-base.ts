@@ -13,7 +13,7 @@ import {
   writeBaseRecord,
   type BaseRecord,
 } from './base-record.js';
-import { readDigest } from './digest.js';
+import { readDigest, type DiskDigest } from './digest.js';
 
 export interface SettleOptions {
   readonly maker: Maker;
@@ -59,15 +59,25 @@ async function readAndRecord(
 ): Promise<BaseRecord> {
   const { file } = home.base(base.name);
   await syncFile(file);
-  const read = await readDigest(file, baseFormatOf(base), qemuImg, {
-    ...options.work,
-    ...(options.onBytes === undefined ? {} : { onBytes: options.onBytes }),
-  });
+  const read = await readBase(file, base, qemuImg, options);
   const found = await findFileStat(file);
   if (found === undefined || !isSeenState(base, found)) throw unsettledChange(file, base);
   const settled = { ...base, ...read, verifiedAt: options.now.toISOString() };
   await writeBaseRecord(home, settled, options.maker);
   return settled;
+}
+
+/** Reads a base's file for its digest, and tells how far it is. */
+export async function readBase(
+  file: string,
+  base: BaseRecord,
+  qemuImg: QemuImg,
+  options: Pick<SettleOptions, 'work' | 'onBytes'>,
+): Promise<DiskDigest> {
+  return await readDigest(file, baseFormatOf(base), qemuImg, {
+    ...options.work,
+    ...(options.onBytes === undefined ? {} : { onBytes: options.onBytes }),
+  });
 }
 
 /** The file of a base changed before its digest was known: nobody can say what it was. */

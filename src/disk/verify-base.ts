@@ -4,8 +4,8 @@ import { LaunchError } from '../host/launch-error.js';
 import type { HomePaths } from '../host/paths.js';
 import type { QemuImg } from '../qemu-img/qemu-img.js';
 import { baseFormatOf, isSeenState, seenState, writeBaseRecord, type BaseRecord } from './base-record.js';
-import { findChangedMib, readDigest, type DiskDigest } from './digest.js';
-import { settleBase, unsettledChange, type SettleOptions } from './settle-base.js';
+import { findChangedMib, type DiskDigest } from './digest.js';
+import { readBase, settleBase, unsettledChange, type SettleOptions } from './settle-base.js';
 
 /**
  * Makes sure that a base is what its record says before anything starts on it. A base whose file was not
@@ -56,10 +56,7 @@ async function readAgain(
 ): Promise<BaseRecord> {
   const { file } = home.base(base.name);
   const before = await getFile(home, base);
-  const read = await readDigest(file, baseFormatOf(base), qemuImg, {
-    ...options.work,
-    ...(options.onBytes === undefined ? {} : { onBytes: options.onBytes }),
-  });
+  const read = await readBase(file, base, qemuImg, options);
   const sizeChanged = baseFormatOf(base) === 'raw' && before.sizeBytes !== base.virtualSizeBytes;
   if (read.digest !== base.digest || sizeChanged) throw changedBase(file, base, read);
   const verified = {
