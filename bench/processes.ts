@@ -4,7 +4,7 @@ import { execa } from 'execa';
 import { mib } from './disks.js';
 
 /** The built binary; `npm run bench` builds it first. */
-const binary = fileURLToPath(new URL('../../main.js', import.meta.url));
+const binary = fileURLToPath(new URL('../../main.cjs', import.meta.url));
 
 export interface Surroundings {
   readonly home: string;

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { loadProgram } from './cli/load-program.js';
 import { launchVersion } from './host/version.js';
 
 const args = process.argv.slice(2);
@@ -7,8 +8,16 @@ const args = process.argv.slice(2);
 if (args.length === 1 && args[0] === '--version') {
   process.stdout.write(`${launchVersion}\n`);
 } else {
-  const { runProcess } = await import('./cli/process.js');
-  // Output to a pipe is asynchronous: the end waits until it is written.
-  const exitCode = await runProcess(process, args);
-  process.stdout.write('', () => process.exit(exitCode));
+  loadProgram()
+    .runProcess(process, args)
+    .then(
+      (exitCode) => {
+        // Output to a pipe is asynchronous: the end waits until it is written.
+        process.stdout.write('', () => process.exit(exitCode));
+      },
+      (error: unknown) => {
+        console.error(error);
+        process.exit(70);
+      },
+    );
 }

@@ -104,7 +104,11 @@ export async function runCli(args: readonly string[], surroundings: Surroundings
       terminal.err(`${await parser.getHelp()}\n`);
       return 2;
     }
-    // With a callback yargs prints nothing itself: help and errors go where we say.
+    if (!isTextAsked(prepared)) {
+      await parser.parseAsync([...prepared]);
+      return ended.exitCode;
+    }
+    // With a callback yargs prints nothing itself, but renders the help each time, asked or not.
     let output = '';
     await parser.parseAsync([...prepared], {}, (_error: unknown, _argv: unknown, text: string) => {
       output = text;
@@ -209,6 +213,11 @@ function indexOfCommand(args: readonly string[]): number {
     index += ['--home', '--connect', '--format', '--trace'].includes(args[index] ?? '') ? 2 : 1;
   }
   return index;
+}
+
+/** Whether yargs itself may have the answer; `-h` also among short options in one word: `-qh`. */
+function isTextAsked(args: readonly string[]): boolean {
+  return args.some((arg) => arg === '--help' || arg === '--version' || /^-[a-z]*h/.test(arg));
 }
 
 function isJsonAsked(args: readonly string[]): boolean {

@@ -10,7 +10,8 @@ import type { Terminal } from './terminal/terminal.js';
 export interface Surroundings {
   readonly terminal: Terminal;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  readonly stdin: AsyncIterable<Uint8Array> & { readonly isTTY?: boolean };
+  /** Called by who reads it: to open it takes Node as long as it takes to declare all commands. */
+  readonly openStdin: () => AsyncIterable<Uint8Array> & { readonly isTTY?: boolean };
   /** Writes bytes to stdout, as fast as they are read there. */
   readonly writeBytes: (content: AsyncIterable<Uint8Array>) => Promise<void>;
   /** Aborts on SIGINT and SIGTERM. */

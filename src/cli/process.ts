@@ -22,7 +22,7 @@ export async function runProcess(process: NodeJS.Process, args: readonly string[
   return await runCli(args, {
     terminal,
     environment: process.env,
-    stdin: process.stdin,
+    openStdin: () => process.stdin,
     program: [process.execPath, process.argv[1] ?? 'launch'],
     writeBytes: (content) => writeBytes(content, process.stdout),
     signal: controller.signal,

@@ -215,7 +215,7 @@ async function open(uri: string): Promise<Connection> {
 
 /** Loaded late: image and flavor commands need no libvirt, and start without its library. */
 async function loadBinding() {
-  return await import('@unraid/libvirt').catch((cause: unknown) => {
+  return await import('./binding.js').catch((cause: unknown) => {
     throw new LaunchError('HYPERVISOR_UNREACHABLE', 'cannot load the node binding for libvirt', {
       hint: 'it is built when it is installed:  apt-get install libvirt-dev g++ && npm rebuild @unraid/libvirt',
       cause,

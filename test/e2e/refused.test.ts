@@ -223,7 +223,7 @@ async function asNobody(host: E2eHost, args: readonly string[]) {
   await chmod(host.home, 0o755);
   const result = await execa(
     'setpriv',
-    ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, 'dist/main.js', ...args],
+    ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, 'dist/main.cjs', ...args],
     { env: host.environment, reject: false, stdin: 'ignore' },
   );
   return { exitCode: result.exitCode, stdout: result.stdout, stderr: result.stderr };

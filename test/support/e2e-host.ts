@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
 
 const projectRoot = fileURLToPath(new URL('../..', import.meta.url));
-const binary = join(projectRoot, 'dist', 'main.js');
+const binary = join(projectRoot, 'dist', 'main.cjs');
 
 /** The small guest that scripts/build-guest-image makes; scripts/test makes it first. */
 export const tinyImage = join(projectRoot, '.cache', 'guest-image', 'tiny.qcow2');

@@ -24,7 +24,7 @@ export const consoleCommand = defineCommand(
     const { host } = context;
     const record = await getInstance(host, args.instance);
     const state = await checkGuestRuns(host, record, { action: 'open the console of', pausedToo: true });
-    if (context.stdin.isTTY !== true) {
+    if (context.openStdin().isTTY !== true) {
       throw new LaunchError('ARGUMENT_INVALID', 'a console needs a terminal', {
         hint: `to read it:  launch log -f ${record.domainName}`,
       });

@@ -50,7 +50,7 @@ export const importCommand = defineCommand(
         hint: 'launch image import - --name NAME < FILE',
       });
     }
-    if (fromStdin && context.stdin.isTTY === true) {
+    if (fromStdin && context.openStdin().isTTY === true) {
       throw new LaunchError('ARGUMENT_INVALID', 'standard input is a terminal', {
         hint: 'launch image import - --name NAME < FILE',
       });
@@ -59,7 +59,7 @@ export const importCommand = defineCommand(
       context.host,
       {
         source: fromStdin
-          ? { stream: context.stdin, displayName: 'standard input' }
+          ? { stream: context.openStdin(), displayName: 'standard input' }
           : isRemote(args.file)
             ? { url: args.file, allowHttp: args['allow-http'] }
             : { path: args.file },

@@ -89,13 +89,18 @@ async function connectStdio(context: Context, instance: InstanceRecord, timeoutM
   const { reachGuest } = await import('../../instance/login/reach-guest.js');
   const { relay } = await import('../../host/relay.js');
   const { host, work, signal } = context;
-  if (context.stdin.isTTY === true) {
+  if (context.openStdin().isTTY === true) {
     throw new LaunchError('ARGUMENT_INVALID', '--stdio is for ssh, not for a person', {
       hint: `launch ssh ${instance.domainName}`,
     });
   }
   const endpoint = await reachGuest(host, instance, { action: 'log in to', timeoutMs, work });
   context.endProgress();
-  await relay({ ...endpoint, input: context.stdin, write: (content) => context.write(content), signal });
+  await relay({
+    ...endpoint,
+    input: context.openStdin(),
+    write: (content) => context.write(content),
+    signal,
+  });
   context.endWith?.(0);
 }

@@ -16,7 +16,7 @@ export async function newProgram() {
     const exitCode = await runCli(args, {
       terminal,
       environment: { LAUNCH_HOME: home.root, LIBVIRT_DEFAULT_URI: 'nowhere:///' },
-      stdin: emptyInput(),
+      openStdin: emptyInput,
       writeBytes: () => Promise.reject(new Error('these tests write no bytes')),
       signal: new AbortController().signal,
     });
