@@ -1,5 +1,6 @@
 import { createHash, webcrypto } from 'node:crypto';
 import { open } from 'node:fs/promises';
+import { sideBySide } from '../host/side-by-side.js';
 import { fileSystemError } from '../host/system-error.js';
 import { checkInterrupted, type Work } from '../host/work.js';
 import type { Extent, QemuImg } from '../qemu-img/qemu-img.js';
@@ -40,36 +41,39 @@ export async function readDigest(
   work: DigestWork = {},
 ): Promise<DiskDigest> {
   const chunks = splitIntoChunks(await qemuImg.map(path, format, work), format);
-  const listed: Buffer[] = [];
   const handle = await open(path, 'r').catch((error: unknown) => {
     throw fileSystemError('read', path, error);
   });
-  try {
-    for (let first = 0; first < chunks.length; first += chunksInFlight) {
-      checkInterrupted(work);
-      const batch = chunks.slice(first, first + chunksInFlight);
-      const digests = await Promise.all(
-        batch.map(async ({ pieces }) => {
-          const content = Buffer.alloc(chunkBytes);
-          for (const { position, lengthBytes, offsetBytes } of pieces) {
-            await handle.read(content, position, lengthBytes, offsetBytes);
-          }
-          if (content.equals(zeros)) return undefined;
-          return Buffer.from(await webcrypto.subtle.digest('SHA-256', content));
-        }),
-      );
-      for (const [position, digest] of digests.entries()) {
-        if (digest === undefined) continue;
-        const index = Buffer.alloc(indexBytes);
-        index.writeBigUInt64BE(BigInt(batch[position]?.index ?? 0));
-        listed.push(index, digest);
-      }
-      work.onBytes?.((first + batch.length) * chunkBytes, chunks.length * chunkBytes);
+  const spare: Buffer[] = [];
+  let done = 0;
+  const digestOf = async ({ pieces }: Chunk): Promise<Buffer | undefined> => {
+    checkInterrupted(work);
+    const content = spare.pop() ?? Buffer.alloc(chunkBytes);
+    let filled = 0;
+    for (const { position, lengthBytes, offsetBytes } of pieces) {
+      content.fill(0, filled, position);
+      filled = position + (await handle.read(content, position, lengthBytes, offsetBytes)).bytesRead;
     }
-  } catch (error) {
-    throw fileSystemError('read', path, error);
-  } finally {
-    await handle.close();
+    content.fill(0, filled);
+    const digest = content.equals(zeros)
+      ? undefined
+      : Buffer.from(await webcrypto.subtle.digest('SHA-256', content));
+    spare.push(content);
+    done += 1;
+    work.onBytes?.(done * chunkBytes, chunks.length * chunkBytes);
+    return digest;
+  };
+  const digests = await sideBySide(chunks, chunksInFlight, digestOf)
+    .catch((error: unknown) => {
+      throw fileSystemError('read', path, error);
+    })
+    .finally(() => handle.close());
+  const listed: Buffer[] = [];
+  for (const [position, digest] of digests.entries()) {
+    if (digest === undefined) continue;
+    const index = Buffer.alloc(indexBytes);
+    index.writeBigUInt64BE(BigInt(chunks[position]?.index ?? 0));
+    listed.push(index, digest);
   }
   const list = Buffer.concat(listed);
   return { digest: digestOfList(list), chunks: list.toString('base64') };

@@ -58,8 +58,8 @@ async function readAndRecord(
   options: SettleOptions,
 ): Promise<BaseRecord> {
   const { file } = home.base(base.name);
-  await syncFile(file);
-  const read = await readBase(file, base, qemuImg, options);
+  // What is read comes from memory, whether it is on the disk yet or not.
+  const [read] = await Promise.all([readBase(file, base, qemuImg, options), syncFile(file)]);
   const found = await findFileStat(file);
   if (found === undefined || !isSeenState(base, found)) throw unsettledChange(file, base);
   const settled = { ...base, ...read, verifiedAt: options.now.toISOString() };

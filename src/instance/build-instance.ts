@@ -5,7 +5,6 @@ import { settleBase } from '../disk/settle-base.js';
 import { createRootDisk } from '../disk/root-disk.js';
 import type { CpuMode } from '../domain/domain-spec.js';
 import { parseDomain } from '../domain/parse-domain.js';
-import { renderDomain } from '../domain/render-domain.js';
 import type { Template } from '../domain/template.js';
 import { supportsDirectIo } from '../host/file-system.js';
 import {
@@ -127,7 +126,11 @@ async function makeInstanceDirectory(building: Building, ensured: EnsuredBase): 
     work,
     plan.disk.kind === 'overlay' ? 'overlay' : 'disk',
     `making ${plan.domainName}/disk`,
-    () => createRootDisk(temporary, paths.disk, request, host, work),
+    async () => {
+      const making = createRootDisk(temporary, paths.disk, request, host, work);
+      await Promise.race([making, loadRendering()]);
+      return await making;
+    },
     (made) => `${plan.domainName}/disk, ${made}, ${formatBytes(plan.disk.virtualSizeBytes)}`,
   );
   await makeSeed(building, paths.seed);
@@ -215,6 +218,7 @@ async function define(
     `defining ${plan.domainName}`,
     async () => {
       const spec = domainSpec(host, { ...record, cpuMode }, cpuMode, cacheMode);
+      const { renderDomain } = await loadRendering();
       const xml = await timed(work, 'render', async () => renderDomain(building.template.xml, spec));
       await timed(work, 'define', () => host.hypervisor.defineDomain(xml));
       const kept = await host.hypervisor.readDomainXml(record.uuid, { inactive: true });
@@ -225,6 +229,12 @@ async function define(
     },
     () => `${plan.domainName}, ${plan.virtType}, driver type ${record.disk.format}`,
   );
+}
+
+/** A document object model takes its time to load: it is loaded while qemu-img works. */
+async function loadRendering() {
+  await new Promise((resolve) => setImmediate(resolve));
+  return await import('../domain/render-domain.js');
 }
 
 function describeBase(

@@ -1,4 +1,3 @@
-import { renderDomain } from '../domain/render-domain.js';
 import { fileExists, writeFileAtomic } from '../host/files.js';
 import { LaunchError } from '../host/launch-error.js';
 import { asMaker, type Maker } from '../host/maker.js';
@@ -14,7 +13,8 @@ import { withInstanceLock } from './instance-lock.js';
 import { peekNumber, reserveNumber } from './instance-number.js';
 import { checkLaunchFits } from './bases/measure-storage-needs.js';
 import { draftLaunch } from './launch-draft.js';
-import { prepareInterfaces, previewInterfaces } from './networks/launch-networks.js';
+import { defaultNetworkOf, prepareInterfaces, previewInterfaces } from './networks/launch-networks.js';
+import { askLibvirt } from './networks/libvirt-facts.js';
 import { checkWait, defaultWait, waitForLaunched } from './readiness/launch-wait.js';
 import { completeSeed } from './seed/launch-seed.js';
 import type { Host } from './open-host.js';
@@ -51,12 +51,13 @@ export async function launchInstance(
   const timings = watchTimings(given);
   const { work } = timings;
   await clearLeftovers(host, work);
+  const findFacts = askLibvirt(host, request.networks ?? [defaultNetworkOf(host.hypervisor.uri)]);
   const draft = await draftLaunch(host, request, work, () => ensureImage(host, request.image, work));
   // Whatever can be refused is refused before anything is made.
   const trial = draft.plan(host.nameTemplate.render(0));
   const wait = request.wait ?? defaultWait(trial.image, trial);
   checkWait(wait, trial);
-  const interfaces = await prepareInterfaces(host, trial.interfaces, request.networks, work);
+  const interfaces = await prepareInterfaces(host, trial.interfaces, request.networks, findFacts, work);
   return await asMaker(host.home, async (maker) => {
     await checkLaunchFits(host, trial, maker, work);
     const number = await reserveNumber(host, maker, work);
@@ -94,6 +95,7 @@ export async function previewLaunch(
     createdAt: host.now(),
     maker: null,
   });
+  const { renderDomain } = await import('../domain/render-domain.js');
   const domainXml = renderDomain(
     draft.template.xml,
     domainSpec(host, record, cpuModesToTry(plan.virtType)[0], 'none'),

@@ -1,16 +1,22 @@
 import { LaunchError } from '../../host/launch-error.js';
 import { runStep, type Work } from '../../host/work.js';
-import { isSession, type Hypervisor } from '../../libvirt/hypervisor.js';
+import { isSession, type Hypervisor, type NetworkSummary } from '../../libvirt/hypervisor.js';
 
 /**
  * Starts a network of libvirt that is not active. It stays so: other guests may have come by then.
  *
+ * @param networks all that libvirt has
  * @throws LaunchError NETWORK_NOT_FOUND, HYPERVISOR_FAILED
  */
-export async function ensureNetwork(hypervisor: Hypervisor, name: string, work: Work): Promise<void> {
-  const network = await findNetwork(hypervisor, name);
+export async function ensureNetwork(
+  hypervisor: Hypervisor,
+  name: string,
+  networks: readonly NetworkSummary[],
+  work: Work,
+): Promise<void> {
+  const network = networks.find((known) => known.name === name);
   if (network === undefined) {
-    const names = (await hypervisor.listNetworks()).map((known) => known.name);
+    const names = networks.map((known) => known.name);
     throw new LaunchError('NETWORK_NOT_FOUND', `there is no network ${JSON.stringify(name)} in libvirt`, {
       hint: [
         names.length === 0 ? 'libvirt has none' : `there are: ${names.join(', ')}`,
@@ -32,13 +38,10 @@ export async function ensureNetwork(hypervisor: Hypervisor, name: string, work: 
         await hypervisor.startNetwork(name);
       } catch (error) {
         // Another launch may have started it at the same moment.
-        if ((await findNetwork(hypervisor, name))?.active !== true) throw error;
+        const now = await hypervisor.listNetworks();
+        if (now.find((known) => known.name === name)?.active !== true) throw error;
       }
     },
     () => `${name}, started`,
   );
-}
-
-async function findNetwork(hypervisor: Hypervisor, name: string) {
-  return (await hypervisor.listNetworks()).find((network) => network.name === name);
 }

@@ -17,7 +17,8 @@ import {
   throwRefusedForward,
 } from './forward-ports.js';
 import { listInstanceRecords, type InstanceRecord } from '../instance-record.js';
-import { macAddressFor, newMacAddress, readMacAddresses } from './interface-macs.js';
+import { macAddressFor, newMacAddress } from './interface-macs.js';
+import type { LibvirtFacts } from './libvirt-facts.js';
 import type { Host } from '../open-host.js';
 import type { NetworkRequest } from './plan-interfaces.js';
 import type { UndoStack } from '../undo.js';
@@ -43,6 +44,7 @@ function networksOf(interfaces: readonly DomainInterface[]): readonly string[] {
  * addresses, ports.
  *
  * @param asked the requests that the interfaces were planned from
+ * @param findFacts the answer of askLibvirt
  * @returns the interfaces with MAC addresses that nobody has
  * @throws LaunchError NETWORK_NOT_FOUND, ADDRESS_INVALID, ADDRESS_IN_USE, PORT_IN_USE, HYPERVISOR_FAILED
  */
@@ -50,15 +52,18 @@ export async function prepareInterfaces(
   host: Host,
   interfaces: readonly DomainInterface[],
   asked: readonly NetworkRequest[] | undefined,
+  findFacts: () => Promise<LibvirtFacts>,
   work: Work,
 ): Promise<readonly DomainInterface[]> {
   if (interfaces.length === 0) return interfaces;
   const { records } = await listInstanceRecords(host.home);
   await checkPorts(interfaces, records);
-  for (const network of networksOf(interfaces)) await ensureNetwork(host.hypervisor, network, work);
+  const { networks, macOwners: owners } = await findFacts();
+  for (const network of networksOf(interfaces)) {
+    await ensureNetwork(host.hypervisor, network, networks, work);
+  }
   // Behind the networks: a bridge may be one's own.
   await checkBridges(interfaces);
-  const owners = await readMacAddresses(host);
   const settled: DomainInterface[] = [];
   for (const [index, one] of interfaces.entries()) {
     const owner = owners.get(one.macAddress);
@@ -107,7 +112,9 @@ export async function withInterfaces<T>(
 export async function checkInterfaces(host: Host, instance: InstanceRecord, work: Work): Promise<void> {
   const { interfaces } = instance;
   await checkPorts(interfaces, await othersOf(host, instance));
-  for (const network of networksOf(interfaces)) await ensureNetwork(host.hypervisor, network, work);
+  const needed = networksOf(interfaces);
+  const networks = needed.length === 0 ? [] : await host.hypervisor.listNetworks();
+  for (const network of needed) await ensureNetwork(host.hypervisor, network, networks, work);
   await checkBridges(interfaces);
   // The network may have been defined anew.
   await reserveAddresses(host, interfaces, work);

@@ -157,10 +157,7 @@ describe('digestRawDisk', () => {
     await digestRawDisk(path, qemuImgWith([data(0, 6 * MIB)]), {
       onBytes: (done, total) => told.push([done, total]),
     });
-    expect(told).toEqual([
-      [4 * MIB, 6 * MIB],
-      [6 * MIB, 6 * MIB],
-    ]);
+    expect(told).toEqual([1, 2, 3, 4, 5, 6].map((done) => [done * MIB, 6 * MIB]));
   });
 
   it('can be interrupted between chunks', async () => {
@@ -175,7 +172,12 @@ describe('digestRawDisk', () => {
       },
     });
     expect((await launchErrorOf(digest)).code).toBe('INTERRUPTED');
-    expect(turns).toBe(1);
+    // What was under way ends, and nothing more is begun.
+    expect(turns).toBeGreaterThanOrEqual(1);
+    expect(turns).toBeLessThanOrEqual(4);
+    const ended = turns;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(turns).toBe(ended);
   });
 
   it('asks for the map as raw, and fails with a reason when the file is missing', async () => {
