@@ -31,7 +31,7 @@ const ownStringWidth = {
 // what npm compiled or brought stays where it is, and is found from there.
 const nativeCode = {
   name: 'native-code',
-  setup({ onLoad, onResolve, resolve }) {
+  setup({ onLoad }) {
     onLoad({ filter: /@unraid\/libvirt\/dist\/hypervisor\.js$/ }, ({ path }) => ({
       // The package exports its JavaScript only.
       contents: replaceOnce(
@@ -50,15 +50,12 @@ const nativeCode = {
           'module.exports = require(`fs-native-extensions/prebuilds/${name}`);',
     }));
     // Its descriptions of domains come with an XML parser and two builders.
-    onResolve({ filter: /^@unraid\/libvirt$/ }, async ({ path, pluginData, ...options }) => {
-      if (pluginData === 'resolving') return undefined;
-      return { ...(await resolve(path, { ...options, pluginData: 'resolving' })), sideEffects: false };
-    });
-    onResolve({ filter: /^\.\/domain-(desc|xml|builder)\.js$/ }, async ({ path, resolveDir }) =>
-      resolveDir.endsWith('@unraid/libvirt/dist')
-        ? { path: join(resolveDir, path), sideEffects: false }
-        : undefined,
-    );
+    onLoad({ filter: /@unraid\/libvirt\/dist\/index\.js$/ }, ({ path }) => ({
+      contents: ['desc', 'xml', 'builder'].reduce(
+        (text, part) => replaceIn(text, path, `export * from './domain-${part}.js';`, ''),
+        readFileSync(path, 'utf8'),
+      ),
+    }));
   },
 };
 
@@ -73,7 +70,10 @@ const noYaml = {
 
 /** Fails the build when a new version of the package is written otherwise. */
 function replaceOnce(path, text, replacement) {
-  const source = readFileSync(path, 'utf8');
+  return replaceIn(readFileSync(path, 'utf8'), path, text, replacement);
+}
+
+function replaceIn(source, path, text, replacement) {
   if (source.split(text).length !== 2) throw new Error(`${path} has changed: ${text} is not there once`);
   return source.replace(text, replacement);
 }

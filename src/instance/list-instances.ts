@@ -1,10 +1,11 @@
 import { fileExists } from '../host/files.js';
+import { sideBySide } from '../host/side-by-side.js';
 import type { Work } from '../host/work.js';
 import type { DomainState } from '../libvirt/hypervisor.js';
 import { clearLeftovers } from './clear-leftovers.js';
 import { isActive } from './forget-domain.js';
 import { findAddresses, type GuestAddress } from './readiness/guest-addresses.js';
-import { listInstanceRecords, type InstanceRecord } from './instance-record.js';
+import { filesAtATime, listInstanceRecords, type InstanceRecord } from './instance-record.js';
 import type { Host } from './open-host.js';
 
 /** Nova's words for what an instance is doing. */
@@ -29,8 +30,14 @@ export async function listInstances(host: Host, work: Work = {}): Promise<readon
   const { records, damaged } = await listInstanceRecords(host.home);
   if (records.length === 0 && damaged.length === 0) return [];
   const domains = new Map((await host.hypervisor.listDomains()).map((domain) => [domain.uuid, domain]));
+  const bases = new Map<string, Promise<boolean>>();
+  const problems = await sideBySide(records, filesAtATime, (record) =>
+    problemsOf(host, record, domains.get(record.uuid)?.state, bases),
+  );
   // Leases and neighbours are read once for all of them.
-  const views = records.map((record) => viewOf(host, record, domains.get(record.uuid)?.state));
+  const views = records.map((record, index) =>
+    viewOf(host, record, { domainState: domains.get(record.uuid)?.state, problems: problems[index] ?? [] }),
+  );
   return [
     ...(await Promise.all(views)),
     ...damaged.map(({ domainName, problem }): InstanceView => ({
@@ -46,17 +53,17 @@ export async function listInstances(host: Host, work: Work = {}): Promise<readon
 
 /** One instance, as the list would show it; its agent is asked where nobody else knows an address. */
 export async function viewInstance(host: Host, record: InstanceRecord): Promise<InstanceView> {
-  const domain = await host.hypervisor.findDomain(record.uuid);
-  return await viewOf(host, record, domain?.state, { agent: true });
+  const domainState = (await host.hypervisor.findDomain(record.uuid))?.state;
+  const problems = await problemsOf(host, record, domainState, new Map());
+  return await viewOf(host, record, { domainState, problems }, { agent: true });
 }
 
 async function viewOf(
   host: Host,
   record: InstanceRecord,
-  domainState: DomainState | undefined,
+  { domainState, problems }: Pick<InstanceView, 'domainState' | 'problems'>,
   options: { readonly agent?: boolean } = {},
 ): Promise<InstanceView> {
-  const problems = await problemsOf(host, record, domainState);
   const active = domainState !== undefined && isActive(domainState);
   const found = active ? await addressesOf(host, record, { agent: false }) : [];
   const asking = active && found.length === 0 && options.agent === true;
@@ -86,10 +93,12 @@ async function addressesOf(
   });
 }
 
+/** @param bases which bases are there, as far as that was looked at: many instances lie on one */
 async function problemsOf(
   host: Host,
   record: InstanceRecord,
   domainState: DomainState | undefined,
+  bases: Map<string, Promise<boolean>>,
 ): Promise<readonly string[]> {
   if (record.maker !== null) return [];
   const problems: string[] = [];
@@ -97,7 +106,11 @@ async function problemsOf(
   const { disk } = host.home.instance(record.domainName);
   if (!(await fileExists(disk))) problems.push('its disk is missing');
   const { base } = record.disk;
-  if (base !== null && !(await fileExists(host.home.base(base).file))) problems.push('its base is missing');
+  if (base !== null) {
+    const exists = bases.get(base) ?? fileExists(host.home.base(base).file);
+    bases.set(base, exists);
+    if (!(await exists)) problems.push('its base is missing');
+  }
   return problems;
 }
 

@@ -1,6 +1,7 @@
 import type { Domain, DomainState as NativeState, Hypervisor as Connection } from '@unraid/libvirt';
 import type { CommandRunner } from '../host/command.js';
 import { LaunchError } from '../host/launch-error.js';
+import { sideBySide } from '../host/side-by-side.js';
 import type {
   AgentRequest,
   DhcpHost,
@@ -28,6 +29,9 @@ const stateNames: readonly DomainState[] = [
   'pmsuspended',
 ];
 
+/** More would wait for Node's four threads. */
+const domainsAtATime = 16;
+
 /** libvirt through its node binding, and through virsh for the calls that the binding lacks. */
 export class LibvirtHypervisor implements Hypervisor {
   readonly uri: string;
@@ -43,10 +47,8 @@ export class LibvirtHypervisor implements Hypervisor {
     return await this.#call('list the domains', async (connection) =>
       // A domain may vanish between the list and the question for its state.
       (
-        await Promise.all(
-          (await connection.connectListAllDomains()).map((domain) =>
-            summarize(domain).catch(() => undefined),
-          ),
+        await sideBySide(await connection.connectListAllDomains(), domainsAtATime, (domain) =>
+          summarize(domain).catch(() => undefined),
         )
       ).filter((domain) => domain !== undefined),
     );
@@ -215,7 +217,7 @@ async function open(uri: string): Promise<Connection> {
 
 /** Loaded late: image and flavor commands need no libvirt, and start without its library. */
 async function loadBinding() {
-  return await import('./binding.js').catch((cause: unknown) => {
+  return await import('@unraid/libvirt').catch((cause: unknown) => {
     throw new LaunchError('HYPERVISOR_UNREACHABLE', 'cannot load the node binding for libvirt', {
       hint: 'it is built when it is installed:  apt-get install libvirt-dev g++ && npm rebuild @unraid/libvirt',
       cause,
