@@ -7,7 +7,7 @@ const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 
 /** What was published about the file as downloaded, and proved to be so. */
 const verifiedSchema = v.strictObject({
-  /** `digest`: it was given. `checksums`: a list that nobody signed. `signature`: a signed list. */
+  /** `digest`: it was given. `checksums`: a list without a checked signature. `signature`: a signed list. */
   by: v.picklist(['digest', 'checksums', 'signature']),
   algorithm: v.picklist(['sha256', 'sha512']),
   digest: v.pipe(v.string(), v.regex(/^([0-9a-f]{64}|[0-9a-f]{128})$/)),

@@ -4,12 +4,12 @@ import type { ImageRecord } from './image-record.js';
 import type { TakenFile } from './taken-file.js';
 import type { ExpectedDigest } from './trust/verification.js';
 
-/** `SHA256SUMS, signed by D2EB…7C81`. */
+/** `SHA256SUMS, signed by D2EB…7C81`. That nobody signed a list is more than we can know. */
 export function describeExpected(expected: readonly ExpectedDigest[]): string {
   const listed = expected.find((digest) => digest.checksums !== undefined);
   if (listed === undefined) return 'given';
   return listed.key === undefined
-    ? `${listed.checksums ?? ''}, not signed`
+    ? `${listed.checksums ?? ''}, no signature checked`
     : `${listed.checksums ?? ''}, signed by ${listed.key}`;
 }
 
@@ -42,7 +42,9 @@ export function describeTaken(taken: TakenFile, expected: readonly ExpectedDiges
     ...(compressed === undefined ? [] : [`${compressed}, ${formatBytes(taken.stored.lengthBytes)} unpacked`]),
     `sha256 ${sha256.slice(0, 6)}…${sha256.slice(-4)}`,
     ...(taken.reflinked ? ['shares its blocks'] : []),
-    ...(expected.length === 0 ? [] : ['digest as published']),
+    ...(expected.length === 0
+      ? []
+      : [expected.some(({ by }) => by !== 'digest') ? 'digest as published' : 'digest as given']),
   ].join(', ');
 }
 

@@ -65,6 +65,18 @@ describe('checksums and signatures', () => {
     }
   });
 
+  it('a signed list that nobody asked to check is said to be one', async () => {
+    const { host, mirror, disk, source, keyring } = await open();
+    const signed = await key.clearSigned(`SHA256 (disk.qcow2) = ${sha256(disk)}\n`);
+    const checksums = mirror.put('/CHECKSUM', signed);
+    const unchecked = await importTelling(host, { source, verification: { checksums } });
+    expect(unchecked.image.verified).toMatchObject({ by: 'checksums' });
+    expect(unchecked.notices.join()).toMatch(/CHECKSUM" is signed, which is not checked: --keyring FILE/);
+    const checked = await importTelling(host, { source, verification: { checksums, keyring } });
+    expect(checked.image.verified).toMatchObject({ by: 'signature', key: key.fingerprint });
+    expect(checked.notices).toEqual([]);
+  });
+
   it('a detached signature, with an armored and a binary keyring', async () => {
     const { host, mirror, disk, source, keyring } = await open();
     const sums = `${sha256(disk)} *disk.qcow2\n`;

@@ -170,7 +170,7 @@ function describeTrust(verified: NonNullable<ImageRecord['verified']> | null): s
     case 'digest':
       return `${algorithm}, as given`;
     case 'checksums':
-      return `${algorithm} in ${checksums}, which is not signed`;
+      return `${algorithm} in ${checksums}, no signature checked`;
     case 'signature':
       return `${algorithm} in ${checksums}, signed by ${key}`;
   }

@@ -35,19 +35,23 @@ export function algorithmOf(digest: string): DigestAlgorithm | undefined {
 }
 
 /**
- * The digest of a file by its name, SHA-512 before SHA-256.
+ * The digest of a file by its name, SHA-512 before SHA-256. A list with one digest and no name is taken, and so
+ * is one that is published beside the file for it alone (`disk.qcow2.sha256`): there, publishers of a `latest`
+ * write the name that it has in full.
  *
+ * @param listName what the list is called
  * @returns `missing`, or `contradictory` when the list has two for it
  */
 export function findChecksum(
   lines: readonly ChecksumLine[],
   fileName: string,
+  listName = '',
 ): ChecksumLine | 'missing' | 'contradictory' {
-  const named = lines.filter((line) => line.name !== undefined);
-  const found =
-    named.length === 0 && lines.length === 1
-      ? lines
-      : named.filter((line) => line.name === fileName || line.name === `./${fileName}`);
+  const [only, ...others] = lines;
+  if (only !== undefined && others.length === 0) {
+    if (only.name === undefined || listName.startsWith(`${fileName}.`)) return only;
+  }
+  const found = lines.filter((line) => line.name === fileName || line.name === `./${fileName}`);
   const strongest = found.find((line) => line.algorithm === 'sha512') ?? found[0];
   if (strongest === undefined) return 'missing';
   const contradicted = found.some(

@@ -36,7 +36,7 @@ export interface TrustedKeys {
 export interface ExpectedDigest {
   readonly algorithm: DigestAlgorithm;
   readonly digest: string;
-  /** `digest`: who asked. `checksums`: a list that nobody signed. `signature`: a signed list. */
+  /** `digest`: who asked. `checksums`: a list whose signature, if any, was not checked. `signature`: a signed list. */
   readonly by: 'digest' | 'checksums' | 'signature';
   /** The list, for people. */
   readonly checksums?: string;
@@ -90,7 +90,8 @@ async function listedDigest(
   const shown = showFile(checksums);
   const content = await readFileOrUrl(checksums, tools, work);
   const signed = await signedText(content, shown, verification, tools, work);
-  const found = findChecksum(parseChecksums(signed?.text ?? content.toString('utf8')), fileName);
+  const lines = parseChecksums(signed?.text ?? content.toString('utf8'));
+  const found = findChecksum(lines, fileName, basename(shown));
   if (found === 'missing' || found === 'contradictory') {
     throw new LaunchError(
       'IMAGE_CHECKSUM_MISSING',
@@ -116,7 +117,13 @@ async function signedText(
 ): Promise<{ readonly text: string; readonly fingerprint: string } | undefined> {
   const { signature, keyring } = verification;
   if (keyring === undefined) {
-    if (signature === undefined) return undefined;
+    if (signature === undefined) {
+      if (isClearSigned(content)) {
+        const message = `"${shown}" is signed, which is not checked: --keyring FILE says who may sign`;
+        work.onEvent?.({ type: 'notice', message });
+      }
+      return undefined;
+    }
     throw new LaunchError('ARGUMENT_INVALID', 'a signature needs the keys that may sign', {
       hint: 'add --keyring FILE',
     });

@@ -46,6 +46,14 @@ describe('findChecksum', () => {
     expect(find(`${a}\n${b}  other\n`)).toBe('missing');
   });
 
+  it('takes the one digest of a list for this file alone, whatever name it has', () => {
+    const alone = (text: string, list: string) => findChecksum(parseChecksums(text), 'disk', list);
+    expect(alone(`${a}  disk-Build16.2\n`, 'disk.sha256')).toMatchObject({ digest: a });
+    expect(alone(`${a}  disk-Build16.2\n${b}  disk-Build16.1\n`, 'disk.sha256')).toBe('missing');
+    for (const list of ['SHA256SUMS', 'disk', 'diskette.sha256', 'other.disk.sha256', ''])
+      expect(alone(`${a}  disk-Build16.2\n`, list)).toBe('missing');
+  });
+
   it.each([`${a}  dir/disk`, `${a}  disk.qcow2`, `${a}  Disk`, ''])('does not take %j', (text) => {
     expect(find(text)).toBe('missing');
   });
