@@ -89,7 +89,7 @@ export {
   type BaseFinding,
   type BaseReport,
 } from './instance/bases/base-verbs.js';
-export { prefetchBase, type PrefetchedBase, type PrefetchRequest } from './instance/bases/prefetch-base.js';
+export { prefetchBases, type PrefetchedBase, type PrefetchRequest } from './instance/bases/prefetch-base.js';
 export { pruneBases, type PrunedBase, type PruneReport } from './instance/bases/prune-bases.js';
 export { measureStorage, type StorageItem, type StorageReport } from './instance/bases/measure-storage.js';
 export { diagnoseStorage, type StorageDiagnosis } from './instance/bases/measure-storage-needs.js';

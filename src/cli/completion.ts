@@ -6,7 +6,7 @@ const instanceCommands = [
   ...['show', 'inspect', 'start', 'stop', 'reboot', 'pause', 'resume', 'unpause', 'wait'],
   ...['delete', 'rm', 'log', 'console', 'ssh', 'exec', 'vnc', 'ssh-config'],
 ];
-const imageCommands = ['prefetch', 'show', 'rename', 'remove', 'rm', 'delete', 'export', 'verify'];
+const imageCommands = ['show', 'rename', 'remove', 'rm', 'delete', 'export', 'verify'];
 const flavorCommands = ['show', 'remove', 'rm', 'delete'];
 
 /**
@@ -31,6 +31,9 @@ export async function completeNames(
   if (previous === '--network') return undefined;
   if (words.at(-1)?.startsWith('-') === true) return undefined;
   if (words.length <= 1 || command === 'run') return await launchableNames(host);
+  if (command === 'image' && second === 'prefetch') {
+    return words.length === 3 ? await launchableNames(host) : undefined;
+  }
   if (command === 'image' && second === 'update') return await catalogueNames(host);
   if (command === 'image' && imageCommands.includes(second ?? '')) {
     return words.length === 3 ? await imageNames(host) : undefined;

@@ -73,7 +73,15 @@ export function renderPrune(report: PruneReport, rule: PruneRule, now: Date): st
     return `${padToWidth(shortBase(base.name), width)}  ${padToWidth(imageOf(base), 16)}  ${formatBytes(base.allocatedBytes).padStart(8)}  ${verb.padEnd(8)}  ${reasonOf(base, rule, now)}\n`;
   });
   const sum = `${report.dryRun ? 'would free' : 'freed'} ${formatBytes(report.removedBytes)} (${report.removedBytes} bytes); ${formatBytes(report.freeBytes)} are free${report.dryRun ? ' now' : ''}\n`;
-  return [...lines, sum].join('');
+  return [...lines, sum, shortfall(report, rule)].join('');
+}
+
+/** What is missing to what was to be kept free; the bases that stay are in use, or recent. */
+function shortfall(report: PruneReport, { keepFreeBytes = 0 }: PruneRule): string {
+  const freeBytes = report.freeBytes + (report.dryRun ? report.removedBytes : 0);
+  if (freeBytes >= keepFreeBytes) return '';
+  const bytes = keepFreeBytes - freeBytes;
+  return `that is ${formatBytes(bytes)} (${bytes} bytes) less than ${formatBytes(keepFreeBytes)}: see where the space is:  launch df\n`;
 }
 
 function reasonOf(base: PrunedBase, rule: PruneRule, now: Date): string {

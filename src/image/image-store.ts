@@ -128,7 +128,7 @@ function imageNotFound(reference: string, images: readonly ImageRecord[]): Launc
   return new LaunchError('IMAGE_NOT_FOUND', `there is no image ${JSON.stringify(reference)}`, {
     hint:
       images.length === 0
-        ? 'import one first:  launch image import FILE --name NAME'
-        : `there are: ${[...new Set(images.map((image) => image.name))].join(', ')}`,
+        ? 'import one first:  launch image import FILE --name NAME\nor see what can be fetched by its name:  launch image catalogue'
+        : `there are: ${[...new Set(images.map((image) => image.name))].join(', ')}\nand what can be fetched by its name:  launch image catalogue`,
   });
 }

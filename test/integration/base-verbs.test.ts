@@ -17,7 +17,8 @@ import { deleteInstance } from '../../src/instance/delete-instance.js';
 import { inspectDomain } from '../../src/instance/inspect-domain.js';
 import { launchInstance } from '../../src/instance/launch-instance.js';
 import type { LaunchRequest } from '../../src/instance/plan-launch.js';
-import { prefetchBase } from '../../src/instance/bases/prefetch-base.js';
+import { prefetchBases } from '../../src/instance/bases/prefetch-base.js';
+import { prefetchBase } from '../support/prefetch.js';
 import {
   expectRefusal,
   gib,
@@ -179,10 +180,29 @@ describe('image prefetch', () => {
     expect(host.runner.countOf('convert')).toBe(1);
   });
 
-  it('refuses a flavor that is too small', async () => {
+  it('makes what each flavor needs, of one conversion', async () => {
+    const host = await openIntegrationHost();
+    await importTiny(host);
+    const flavors = ['m1.tiny', 'm1.small', 'm1.tiny'];
+    const made = await prefetchBases(host, { image: 'tiny', flavors });
+    expect(made.map(({ origin }) => origin === 'converted')).toEqual([true, false, false]);
+    for (const [at, flavor] of flavors.entries()) {
+      const launched = await launchInstance(host, { ...request, flavor });
+      expect(launched.instance.disk.base).toBe(made[at]?.name);
+    }
+    expect(host.runner.countOf('convert')).toBe(1);
+  });
+
+  it('refuses a flavor that is too small, before it makes a base for another', async () => {
     const host = await openIntegrationHost();
     await importTiny(host, { virtualSizeBytes: 2 * gib });
-    await expectRefusal(prefetchBase(host, { image: 'tiny', flavor: 'm1.tiny' }), 'FLAVOR_TOO_SMALL');
+    const flavors = ['m1.small', 'm1.tiny'];
+    await expectRefusal(prefetchBases(host, { image: 'tiny', flavors }), 'FLAVOR_TOO_SMALL');
+    await expectRefusal(
+      prefetchBases(host, { image: 'tiny', flavors: ['m1.small', 'no'] }),
+      'FLAVOR_NOT_FOUND',
+    );
+    expect(host.runner.countOf('convert')).toBe(0);
   });
 });
 

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { WorkEvent } from '../../src/host/work.js';
 import { hostArchitecture } from '../../src/image/catalogue/catalogue.js';
 import { getImage, listImages } from '../../src/image/image-store.js';
+import { prefetchBases } from '../../src/instance/bases/prefetch-base.js';
 import { ensureImage, listCatalogue, updateImage } from '../../src/instance/images/catalogue-verbs.js';
 import { importImageFile } from '../../src/instance/images/image-verbs.js';
 import { launchInstance, previewLaunch } from '../../src/instance/launch-instance.js';
@@ -398,6 +399,27 @@ describe('the catalogue', () => {
     expect(await getImage(host.home, 'tiny-1')).toEqual(image);
     expect(await listTree(host.home.root)).toEqual(before);
     await expectRefusal(updateImage(host, 'no-such'), 'IMAGE_NOT_FOUND');
+  });
+
+  it('an update refuses a name that an image of ours has, before it downloads', async () => {
+    const { host, mirror } = await open();
+    await publish(mirror, await diskOf(host));
+    const own = await importTiny(host, { name: 'tiny-1' });
+    const error = await expectRefusal(updateImage(host, 'tiny-1'), 'IMAGE_EXISTS');
+    expect(error.hint).toContain(`launch image rename ${own.id}`);
+    expect(mirror.requestsOf('/x/tiny-x.qcow2')).toEqual([]);
+    expect((await getImage(host.home, 'tiny-1')).id).toBe(own.id);
+  });
+
+  it('a prefetch brings its image', async () => {
+    const { host, mirror } = await open();
+    const disk = await diskOf(host);
+    await publish(mirror, disk);
+    const flavors = ['m1.tiny'];
+    await expectRefusal(prefetchBases(host, { image: 'tiny-1', flavors: ['none'] }), 'FLAVOR_NOT_FOUND');
+    expect(mirror.requests).toEqual([]);
+    expect(await prefetchBases(host, { image: 'tiny-1', flavors })).toMatchObject([{ origin: 'converted' }]);
+    expect(await getImage(host.home, 'tiny-1')).toMatchObject({ sha256: sha256(disk) });
   });
 
   it('of two of one name that an interrupted update left, the newest counts; of other two, none', async () => {

@@ -10,7 +10,7 @@ import { importImageFile, removeImage, verifyStoredImage } from '../../src/insta
 import { launchInstance } from '../../src/instance/launch-instance.js';
 import { listInstances } from '../../src/instance/list-instances.js';
 import type { LaunchRequest } from '../../src/instance/plan-launch.js';
-import { prefetchBase } from '../../src/instance/bases/prefetch-base.js';
+import { prefetchBase } from '../support/prefetch.js';
 import { pruneBases } from '../../src/instance/bases/prune-bases.js';
 import { Child, compileForSuite } from '../support/child-process.js';
 import {

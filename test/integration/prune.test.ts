@@ -12,7 +12,7 @@ import { clearLeftovers } from '../../src/instance/clear-leftovers.js';
 import { deleteInstance } from '../../src/instance/delete-instance.js';
 import { launchInstance } from '../../src/instance/launch-instance.js';
 import type { LaunchRequest } from '../../src/instance/plan-launch.js';
-import { prefetchBase } from '../../src/instance/bases/prefetch-base.js';
+import { prefetchBase } from '../support/prefetch.js';
 import { pruneBases, type PruneReport } from '../../src/instance/bases/prune-bases.js';
 import { Child, compileForSuite, listProcessesNaming, runAndKill } from '../support/child-process.js';
 import type { ChildVerb } from '../support/child-verb.js';

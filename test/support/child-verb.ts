@@ -8,7 +8,7 @@ import { getImage } from '../../src/image/image-store.js';
 import { ensureImage } from '../../src/instance/images/catalogue-verbs.js';
 import { clearLeftovers } from '../../src/instance/clear-leftovers.js';
 import { importImageFile } from '../../src/instance/images/image-verbs.js';
-import { prefetchBase } from '../../src/instance/bases/prefetch-base.js';
+import { prefetchBases } from '../../src/instance/bases/prefetch-base.js';
 import { pruneBases } from '../../src/instance/bases/prune-bases.js';
 import { openHost } from '../../src/instance/open-host.js';
 import type { DiskFormat } from '../../src/qemu-img/disk-format.js';
@@ -79,7 +79,7 @@ async function carryOut(home: string, child: ChildVerb): Promise<unknown> {
       }
       return child.times;
     case 'prefetch':
-      return await prefetchBase(host, { image: child.image, flavor: child.flavor }, work);
+      return await prefetchBases(host, { image: child.image, flavors: [child.flavor] }, work);
     case 'prune': {
       const rule = { olderThanMs: 0, keepFreeBytes: undefined, dryRun: false };
       return (await pruneBases(host, rule, work)).removedBytes;

@@ -55,6 +55,16 @@ export const importCommand = defineCommand(
         hint: 'launch image import - --name NAME < FILE',
       });
     }
+    const name = args.name ?? nameOf(args.file);
+    if (name === '') {
+      throw new LaunchError(
+        'ARGUMENT_INVALID',
+        `${JSON.stringify(args.file)} has no file name to call the image by`,
+        {
+          hint: 'add --name NAME',
+        },
+      );
+    }
     const image = await importImageFile(
       context.host,
       {
@@ -63,7 +73,7 @@ export const importCommand = defineCommand(
           : isRemote(args.file)
             ? { url: args.file, allowHttp: args['allow-http'] }
             : { path: args.file },
-        name: args.name ?? nameOf(args.file),
+        name,
         format: args['disk-format'],
         id: args.id,
         boxDisk: args['box-disk'],

@@ -3,13 +3,26 @@ import { baseFormats } from '../../disk/base-format.js';
 import { defineCommand } from '../define-command.js';
 import { imagePositional } from '../positionals.js';
 
+const originWords = {
+  found: 'there already',
+  shared: 'there already, for another size',
+  converted: 'converted',
+  reflinked: 'a clone that shares its blocks',
+} as const;
+
 export const prefetchCommand = defineCommand(
   {
     command: 'prefetch <image>',
-    describe: 'Make the base of an image before anyone needs it',
+    describe: 'Make the base of an image before anyone needs it, and fetch the image if it is not here',
     positionals: imagePositional,
     options: {
-      flavor: { type: 'string', default: 'm1.small', describe: 'name of a flavor (launch flavor list)' },
+      flavor: {
+        type: 'string',
+        array: true,
+        nargs: 1,
+        default: ['m1.small'],
+        describe: 'name of a flavor (launch flavor list), may be repeated',
+      },
       'base-format': {
         choices: baseFormats,
         describe: 'what the base is kept as, nearly always raw by default',
@@ -18,18 +31,26 @@ export const prefetchCommand = defineCommand(
     },
     examples: [
       ['image prefetch fedora-17 --flavor m1.small', 'the next launch as m1.small converts nothing'],
+      [
+        'image prefetch debian-12 --flavor m1.small --flavor m1.large',
+        'fetched, if need be; for two flavors',
+      ],
     ],
   },
   async (context, args) => {
-    const { prefetchBase } = await import('../../instance/bases/prefetch-base.js');
-    const prefetched = await prefetchBase(
+    const { prefetchBases } = await import('../../instance/bases/prefetch-base.js');
+    const prefetched = await prefetchBases(
       context.host,
-      { image: args.image, flavor: args.flavor, diskGib: args.disk, baseFormat: args['base-format'] },
+      { image: args.image, flavors: args.flavor, diskGib: args.disk, baseFormat: args['base-format'] },
       context.work,
     );
-    context.emit(
-      prefetched,
-      () => `${prefetched.path}  ${formatBytes(prefetched.allocatedBytes)} on disk, ${prefetched.origin}\n`,
+    context.emit(prefetched, () =>
+      prefetched
+        .map(
+          ({ path, allocatedBytes, origin }) =>
+            `${path}  ${formatBytes(allocatedBytes)} on disk, ${originWords[origin]}\n`,
+        )
+        .join(''),
     );
   },
 );

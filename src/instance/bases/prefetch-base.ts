@@ -2,20 +2,22 @@ import type { BaseFormat } from '../../disk/base-format.js';
 import { chooseBaseFormat } from '../../disk/probe-storage.js';
 import { ensureBase, type BaseOrigin, type EnsuredBase } from '../../disk/ensure-base.js';
 import { settleBase } from '../../disk/settle-base.js';
+import type { Flavor } from '../../flavor/flavor.js';
 import { getFlavor } from '../../flavor/flavor-store.js';
 import { findFileStat } from '../../host/files.js';
 import { asMaker } from '../../host/maker.js';
 import { formatBytes } from '../../host/units.js';
 import { runStep, type Work } from '../../host/work.js';
-import { getImage } from '../../image/image-store.js';
+import type { ImageRecord } from '../../image/image-record.js';
 import { clearLeftovers } from '../clear-leftovers.js';
+import { ensureImage } from '../images/catalogue-verbs.js';
 import type { Host } from '../open-host.js';
 import { checkImageFits } from '../plan-launch.js';
 
 export interface PrefetchRequest {
-  /** Id, name, or start of the id. */
+  /** Id, name, or start of the id; or a name of the catalogue, which is fetched. */
   readonly image: string;
-  readonly flavor: string;
+  readonly flavors: readonly string[];
   /** Root disk in GiB instead of the flavor's; 0 means the image's own size. */
   readonly diskGib?: number | undefined;
   /** By default what suits the file system, nearly always raw. */
@@ -33,30 +35,49 @@ export interface PrefetchedBase {
 }
 
 /**
- * Makes the base that a launch of this image and flavor would need, and reads it; one that is there is only
- * marked as used.
+ * Makes the bases that launches of this image and these flavors would need, and reads them; one that is there is
+ * only marked as used.
  *
- * @throws LaunchError IMAGE_NOT_FOUND, FLAVOR_NOT_FOUND, FLAVOR_TOO_SMALL, DISK_FULL, BASE_CHANGED
+ * @returns one a flavor, in their order
+ * @throws LaunchError IMAGE_NOT_FOUND, FLAVOR_NOT_FOUND, FLAVOR_TOO_SMALL, DISK_FULL, BASE_CHANGED, and what
+ * fetching an image throws
  */
-export async function prefetchBase(
+export async function prefetchBases(
   host: Host,
   request: PrefetchRequest,
   work: Work = {},
-): Promise<PrefetchedBase> {
+): Promise<readonly PrefetchedBase[]> {
   await clearLeftovers(host, work);
-  const image = await getImage(host.home, request.image);
-  const stored = await getFlavor(host.home, request.flavor);
-  const flavor = { ...stored, diskGib: request.diskGib ?? stored.diskGib };
-  checkImageFits(image, flavor);
+  const flavors: Flavor[] = [];
+  for (const name of request.flavors) {
+    const stored = await getFlavor(host.home, name);
+    flavors.push({ ...stored, diskGib: request.diskGib ?? stored.diskGib });
+  }
+  const image = await ensureImage(host, request.image, work);
+  for (const flavor of flavors) checkImageFits(image, flavor);
+  const made: PrefetchedBase[] = [];
+  for (const { diskGib } of flavors) {
+    made.push(await prefetchBase(host, image, diskGib, request.baseFormat, work));
+  }
+  return made;
+}
+
+async function prefetchBase(
+  host: Host,
+  image: ImageRecord,
+  diskGib: number,
+  baseFormat: BaseFormat | undefined,
+  work: Work,
+): Promise<PrefetchedBase> {
   return await asMaker(host.home, async (maker) => {
     const options = { maker, now: host.now(), work };
-    const format = request.baseFormat ?? (await chooseBaseFormat(host.home.bases));
+    const format = baseFormat ?? (await chooseBaseFormat(host.home.bases));
     const ensured = await runStep(
       work,
       'base',
       `looking for the base of ${image.name}`,
       (onProgress) =>
-        ensureBase(host.home, image, flavor.diskGib, host.qemuImg, {
+        ensureBase(host.home, image, diskGib, host.qemuImg, {
           ...options,
           onProgress,
           format,

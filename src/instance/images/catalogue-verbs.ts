@@ -96,6 +96,8 @@ export interface UpdatedImage {
 /**
  * Imports what a catalogue entry's publisher has now, beside the image that is here, which gets the day it was
  * imported into its name. Instances stay on the image they were made of.
+ *
+ * @throws LaunchError IMAGE_EXISTS when an image that is not the catalogue's has the name; as ensureImage
  */
 export async function updateImage(host: Host, name: string, work: Work = {}): Promise<UpdatedImage> {
   await clearLeftovers(host, work);
@@ -107,7 +109,9 @@ export async function updateImage(host: Host, name: string, work: Work = {}): Pr
   }
   return await withEntryLock(host, entry, work, (lockedWork) =>
     fetchEntry(host, entry, lockedWork, async (published, maker) => {
-      const before = newestOf((await listImages(host.home)).images, entry.name);
+      const { images } = await listImages(host.home);
+      const before = newestOf(images, entry.name);
+      refuseOwnName(images, entry.name);
       if (before !== undefined && before.verified?.digest === published.expected.digest) {
         return { image: before, outcome: 'current', previous: null };
       }
@@ -138,6 +142,16 @@ async function findEntry(host: Host, name: string): Promise<CatalogueEntry | und
 
 function newestOf(images: readonly ImageRecord[], name: string): ImageRecord | undefined {
   return images.findLast((image) => image.catalogue?.name === name);
+}
+
+/** An image that somebody gave the name himself: with another beside it the name would mean neither. */
+function refuseOwnName(images: readonly ImageRecord[], name: string): void {
+  const own = images.find((image) => image.name === name && image.catalogue?.name !== name);
+  if (own === undefined) return;
+  throw new LaunchError('IMAGE_EXISTS', `the image ${JSON.stringify(name)} here is not the catalogue's`, {
+    hint: `give it another name first:  launch image rename ${own.id} NAME`,
+    details: { id: own.id },
+  });
 }
 
 /** `debian-12-20260101`, with a number after it when there is one already. */

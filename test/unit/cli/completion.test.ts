@@ -31,6 +31,7 @@ describe('completeNames', () => {
     ['the first word, begun', ['fed'], launchable],
     ['nothing typed at all', [], launchable],
     ['the image of run', ['run', ''], launchable],
+    ['the image to prefetch', ['image', 'prefetch', ''], launchable],
     ['the image to update', ['image', 'update', ''], catalogue],
     ['the image of a command on images', ['image', 'show', ''], images],
     ['the image to rename', ['image', 'rename', 'fed'], images],

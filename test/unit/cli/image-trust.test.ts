@@ -14,6 +14,19 @@ async function programWith(changes: Partial<ImageRecord>) {
   return program;
 }
 
+describe('an image without a name', () => {
+  it.each(['https://example.org/', 'https://example.org/x/?a=b', '.qcow2'])(
+    'asks for one: %s',
+    async (file) => {
+      const { run } = await newProgram();
+      const { exitCode, stderr } = await run('image', 'import', file);
+      expect(exitCode).toBe(2);
+      expect(stderr).toContain('has no file name to call the image by');
+      expect(stderr).toContain('add --name NAME');
+    },
+  );
+});
+
 describe('who vouches for an image', () => {
   it('is said of one that was downloaded and that nothing vouches for', async () => {
     const { run } = await programWith({ source: 'https://example.org/f17.qcow2', verified: null });

@@ -131,13 +131,17 @@ describe('getImage', () => {
         'IMAGE_NOT_FOUND',
         `there is no image ${JSON.stringify(reference)}`,
       ]);
-      expect(error.hint).toBe('there are: fedora-17, cirros');
+      expect(error.hint).toBe(
+        'there are: fedora-17, cirros\nand what can be fetched by its name:  launch image catalogue',
+      );
     },
   );
 
   it('says how to begin when there are none', async () => {
     const error = await launchErrorOf(getImage(await newHome(), 'fedora-17'));
-    expect(error.hint).toBe('import one first:  launch image import FILE --name NAME');
+    expect(error.hint).toBe(
+      'import one first:  launch image import FILE --name NAME\nor see what can be fetched by its name:  launch image catalogue',
+    );
   });
 
   it('invariant 7: never takes a reference for a path', async () => {
