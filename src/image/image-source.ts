@@ -1,5 +1,6 @@
-import { createReadStream } from 'node:fs';
+import { constants, createReadStream, openSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
+import { Socket } from 'node:net';
 import { basename, resolve } from 'node:path';
 import { LaunchError } from '../host/launch-error.js';
 import { errnoOf, fileSystemError } from '../host/system-error.js';
@@ -69,11 +70,25 @@ async function openFile(path: string): Promise<OpenSource> {
     isRemote: false,
     file: found.isFile() ? { path, lengthBytes: found.size, allocatedBytes: found.blocks * 512 } : undefined,
     read: ({ onLength }) => {
+      if (found.isFIFO()) return openPipe(path);
       if (found.isFile()) onLength(found.size);
       const stream = createReadStream(path, { highWaterMark: 1024 * 1024 });
       return withSourceErrors(stream as AsyncIterable<Uint8Array>, path);
     },
   };
+}
+
+/**
+ * A named pipe, or a shell's `<(command)`, whose writer may not be there yet. As a file, its opening would take a
+ * thread until it comes, and no signal could end the wait, nor the process.
+ */
+function openPipe(path: string): AsyncIterable<Uint8Array> {
+  try {
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    return new Socket({ fd, readable: true, writable: false }) as AsyncIterable<Uint8Array>;
+  } catch (error) {
+    throw sourceError(path, error);
+  }
 }
 
 async function* withSourceErrors(

@@ -3,6 +3,7 @@ import type { Work } from '../host/work.js';
 import type { DiskFormat } from '../qemu-img/disk-format.js';
 import type { QemuImg } from '../qemu-img/qemu-img.js';
 import { inspectHeader, type HeaderReport } from './header/inspect-header.js';
+import { shellWord } from './header/quote.js';
 
 /**
  * Our own header check, then qemu-img's word under limits; both must say the same.
@@ -22,7 +23,7 @@ export async function inspectStranger(
   });
   const refuse = (why: string, cause?: unknown) =>
     new LaunchError('IMAGE_CORRUPT', `refused "${displayName}": ${why}`, {
-      hint: `try to repair or convert it where it was made:  qemu-img check -f ${report.format} ${displayName}`,
+      hint: `try to repair or convert it where it was made:  qemu-img check -f ${report.format} ${shellWord(displayName)}`,
       cause,
     });
   try {
@@ -37,7 +38,10 @@ export async function inspectStranger(
     }
     await qemuImg.check(path, report.format, work);
   } catch (error) {
-    if (!(error instanceof LaunchError) || error.code !== 'COMMAND_FAILED') throw error;
+    if (!(error instanceof LaunchError)) throw error;
+    const { damage } = error.details ?? {};
+    if (typeof damage === 'string') throw refuse(`its data is damaged: ${damage}`, error);
+    if (error.code !== 'COMMAND_FAILED') throw error;
     throw refuse(`qemu-img cannot read it as ${report.format}`, error);
   }
   return report;

@@ -137,8 +137,9 @@ export class QemuImg {
     const result = await this.runner.run('qemu-img', args, { ...strangerLimits, signal: work.signal });
     // 0 is clean, 3 means clusters that nothing refers to, 63 that the format knows no check.
     if ([0, 3, 63].includes(result.exitCode)) return;
-    throw new LaunchError('IMAGE_CORRUPT', `"${path}" is damaged: ${complaintOf('qemu-img', result)}`, {
-      details: { command: ['qemu-img', ...args], exitCode: result.exitCode, stderr: result.stderr },
+    const damage = complaintOf('qemu-img', result);
+    throw new LaunchError('IMAGE_CORRUPT', `"${path}" is damaged: ${damage}`, {
+      details: { damage, command: ['qemu-img', ...args], exitCode: result.exitCode, stderr: result.stderr },
     });
   }
 

@@ -180,6 +180,36 @@ it('a bomb ends before the file system is full, and leaves nothing', async ({ sk
   }
 });
 
+describe('what compressors can do', () => {
+  it('zstd may begin with frames to be skipped, as pzstd’s does', async () => {
+    const host = await openFetchingHost();
+    const disk = await makeImageFile(host.directory, 'qcow2');
+    const packed = await readFile(await compress(disk, 'zstd'));
+    const path = join(host.directory, 'pzstd.qcow2.zst');
+    await writeFile(path, Buffer.concat([Buffer.from('502a4d180400000061626364', 'hex'), packed]));
+    const { image } = await importTelling(host, { source: { path } });
+    expect(image).toMatchObject({ format: 'qcow2', sha256: await sha256Of(disk) });
+  });
+
+  it.each([
+    ['xz', ['xz', '-c', '--lzma2=dict=1536MiB']],
+    ['zstd', ['zstd', '-q', '-c', '--ultra', '--long=30']],
+  ] as const)('%s that takes too much memory is not called damaged', async (compression, command) => {
+    const host = await openFetchingHost();
+    const path = join(host.directory, 'large');
+    const [file, ...args] = command;
+    // Of unknown length, so that the window is as large as it was asked for.
+    const { stdout } = await execa(file, args, {
+      input: Buffer.alloc(mib),
+      encoding: 'buffer',
+      stripFinalNewline: false,
+    });
+    await writeFile(path, stdout);
+    const error = await refuseImport(host, { source: { path } }, 'IMAGE_CORRUPT');
+    expect(error.message).toContain(`its ${compression} data asks for more than 512 MiB of memory`);
+  });
+});
+
 describe('a Vagrant box for libvirt', () => {
   async function makeBox(
     host: IntegrationHost,
@@ -335,6 +365,11 @@ describe('a Vagrant box for libvirt', () => {
     ],
     ['a length that is absurd', [metadata, { ...disk, sizeBytes: 8 ** 11 - 1 }], /in the middle/],
     ['a header that is damaged', [metadata, Buffer.alloc(512, 7)], /damaged/],
+    [
+      'a pax size that is absurd',
+      [metadata, { name: 'x', type: 'x', content: '29 size=99999999999999999999\n' }, disk],
+      /damaged/,
+    ],
     ['a pax header too long', [{ name: 'x', type: 'x', content: 'x'.repeat(70_000) }, metadata], /too long/],
     [
       'a pax header that is none',

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { createReadStream } from 'node:fs';
+import { closeSync, constants, createReadStream, openSync } from 'node:fs';
 import { chmod, mkdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, Readable } from 'node:stream';
@@ -89,6 +89,17 @@ describe('importing what qemu-img makes', () => {
     const read: Uint8Array[] = [];
     for await (const chunk of await streamImage(host, 'streamed')) read.push(chunk);
     expect(Buffer.concat(read).equals(content)).toBe(true);
+  });
+
+  it('a named pipe, whose writer comes late', async () => {
+    const host = await openIntegrationHost();
+    const path = await makeImageFile(host.directory, 'qcow2', { dataBytes: 2 * mib });
+    const pipe = join(host.directory, 'pipe');
+    await execa('mkfifo', [pipe]);
+    const writer = sleep(100).then(() => execa('cp', [path, pipe]));
+    const image = await importImageFile(host, { source: { path: pipe }, name: 'piped' });
+    await writer;
+    expect(image).toMatchObject({ format: 'qcow2', sha256: await sha256Of(path) });
   });
 
   it('a sparse raw disk stays sparse, whether it comes from a file or a stream', async () => {
@@ -215,6 +226,19 @@ describe('invariants 5 and 8: what is refused leaves nothing', () => {
       { source: { path }, format: 'qcow2' },
       ...(['IMAGE_CORRUPT', 'IMAGE_TRUNCATED', 'IMAGE_FORMAT_MISMATCH'] as const),
     );
+  });
+
+  it('a qcow2 whose tables refer to each other, named as its user knows it', async () => {
+    const host = await openIntegrationHost();
+    const path = await makeImageFile(host.directory, 'qcow2');
+    const bytes = await readFile(path);
+    const l1Offset = Number(bytes.readBigUInt64BE(40));
+    bytes.writeBigUInt64BE((1n << 63n) | BigInt(l1Offset), l1Offset);
+    const odd = join(host.directory, 'a disk.qcow2');
+    await writeFile(odd, bytes);
+    const error = await refuseImport(host, { source: { path: odd } }, 'IMAGE_CORRUPT');
+    expect(error.message).toMatch(/^refused "a disk.qcow2": its data is damaged: /);
+    expect(error.hint).toContain("qemu-img check -f qcow2 'a disk.qcow2'");
   });
 
   it('a qcow2 with a backing file, which qemu-img never gets to see', async () => {
@@ -386,6 +410,29 @@ describe('invariant 5: an import that is interrupted leaves nothing', () => {
     expect(await listTree(host.home.root)).toEqual(before);
     return true;
   }
+
+  it('while it waits for the writer of a named pipe, which it then leaves', async () => {
+    const host = await openIntegrationHost();
+    const path = join(host.directory, 'pipe');
+    await execa('mkfifo', [path]);
+    const promise = importImageFile(
+      host,
+      { source: { path }, name: 'cut' },
+      { signal: AbortSignal.timeout(200) },
+    );
+    await expectRefusal(promise, 'INTERRUPTED');
+    expect(await listTree(host.home.images)).toEqual([]);
+    // No thread of ours waits in open: there is nobody who reads.
+    const canWrite = () => {
+      try {
+        closeSync(openSync(path, constants.O_WRONLY | constants.O_NONBLOCK));
+        return 'there is a reader';
+      } catch (error) {
+        return (error as NodeJS.ErrnoException).code;
+      }
+    };
+    await expect.poll(canWrite).toBe('ENXIO');
+  });
 
   it('in the middle of the copy', async () => {
     const host = await openIntegrationHost();

@@ -15,6 +15,8 @@ export function detectCompression(head: Buffer): Compression | undefined {
   if (startsWith(head, [0x1f, 0x8b, 0x08])) return 'gzip';
   if (startsWith(head, [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00])) return 'xz';
   if (startsWith(head, [0x28, 0xb5, 0x2f, 0xfd])) return 'zstd';
+  // A frame to be skipped, as pzstd begins with.
+  if (startsWith(head.subarray(1), [0x2a, 0x4d, 0x18]) && ((head[0] ?? 0) & 0xf0) === 0x50) return 'zstd';
   // BZh, a level, and pi (a block) or its square root (an empty file).
   if (/^BZh[1-9](1AY&SY|\x17rE8P\x90)/.test(head.toString('latin1', 0, 10))) return 'bzip2';
   return undefined;
@@ -25,15 +27,16 @@ function startsWith(head: Buffer, magic: readonly number[]): boolean {
 }
 
 const mebibyte = 1024 * 1024;
+const maximumToolMebibytes = 512;
 
 /**
  * The distribution's tools, which decode many times faster than what there is in JavaScript; xz and zstd with
  * limits for the memory that a file can make them take.
  */
 const tools: Readonly<Record<Exclude<Compression, 'gzip'>, readonly [string, ...string[]]>> = {
-  xz: ['xz', '-dc', '-T0', `--memlimit-decompress=${512 * mebibyte}`],
+  xz: ['xz', '-dc', '-T0', `--memlimit-decompress=${maximumToolMebibytes * mebibyte}`],
   bzip2: ['bzip2', '-dc'],
-  zstd: ['zstd', '-dcq', '--memory=512MB'],
+  zstd: ['zstd', '-dcq', `--memory=${maximumToolMebibytes}MB`],
 };
 
 /**
@@ -59,6 +62,13 @@ export async function* decompress(
   } catch (error) {
     const reason = damageIn(error, compression);
     if (reason === undefined) throw error;
+    if (/\bmemory\b/i.test(reason)) {
+      throw new LaunchError(
+        'IMAGE_CORRUPT',
+        `refused "${options.displayName}": its ${compression} data asks for more than ${maximumToolMebibytes} MiB of memory to be unpacked`,
+        { hint: `no ordinary setting does that; where its source is trusted, unpack it first`, cause: error },
+      );
+    }
     throw new LaunchError(
       'IMAGE_CORRUPT',
       `refused "${options.displayName}": its ${compression} data is damaged: ${reason}`,

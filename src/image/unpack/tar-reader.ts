@@ -56,7 +56,9 @@ export async function* readTar(reader: ChunkReader): AsyncGenerator<TarFile, voi
       default:
     }
     const name = checkEntryName(pax.get('GNU.sparse.name') ?? pax.get('path') ?? longName ?? header.name);
-    const storedBytes = parseCount(pax.get('size')) ?? header.storedBytes;
+    const paxSize = pax.get('size');
+    const storedBytes = paxSize === undefined ? header.storedBytes : parseCount(paxSize);
+    if (storedBytes === undefined) throw new TarRefusal('it is damaged');
     const stored = new StoredContent(reader, storedBytes);
     const entryPax = pax;
     longName = undefined;

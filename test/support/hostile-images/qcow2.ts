@@ -48,6 +48,7 @@ export const hostileQcow2Files: readonly HostileFile[] = [
     bytes: qcow2({ at: 8, u64be: 0xffff_ffff_ffff_0000n }, { at: 16, u32be: 11 }),
     code: 'IMAGE_BACKING_FILE',
   },
+  { name: 'backing file without a name', bytes: qcow2({ at: 8, u64be: 1024n }), code: 'IMAGE_BACKING_FILE' },
   { name: 'backing file name without a place', bytes: qcow2({ at: 16, u32be: 11 }), code: 'IMAGE_CORRUPT' },
   {
     name: 'external data file (CVE-2024-32498)',
@@ -126,6 +127,7 @@ export const hostileQcow2Files: readonly HostileFile[] = [
     code: 'IMAGE_CORRUPT',
   },
   { name: 'header of 72 bytes in version 3', bytes: qcow2({ at: 100, u32be: 72 }), code: 'IMAGE_CORRUPT' },
+  { name: 'header of 105 bytes', bytes: qcow2({ at: 100, u32be: 105 }), code: 'IMAGE_CORRUPT' },
   { name: 'header of 4 GiB', bytes: qcow2({ at: 100, u32be: 0xfffffff8 }), code: 'IMAGE_CORRUPT' },
   { name: 'refcounts of 2^7 bits', bytes: qcow2({ at: 96, u32be: 7 }), code: 'IMAGE_CORRUPT' },
   {

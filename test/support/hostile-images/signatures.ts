@@ -148,6 +148,11 @@ export const filesThatAreNoDisks: readonly HostileFile[] = [
   },
   { name: 'bzip2', bytes: raw({ at: 0, text: 'BZh9' }), code: 'IMAGE_FORMAT_UNKNOWN' },
   { name: 'zstd', bytes: raw({ at: 0, bytes: [0x28, 0xb5, 0x2f, 0xfd] }), code: 'IMAGE_FORMAT_UNKNOWN' },
+  {
+    name: 'zstd behind a frame to be skipped (pzstd)',
+    bytes: raw({ at: 0, bytes: [0x5f, 0x2a, 0x4d, 0x18] }),
+    code: 'IMAGE_FORMAT_UNKNOWN',
+  },
   { name: 'lz4', bytes: raw({ at: 0, bytes: [0x04, 0x22, 0x4d, 0x18] }), code: 'IMAGE_FORMAT_UNKNOWN' },
   { name: 'zip', bytes: raw({ at: 0, text: 'PK\x03\x04' }), code: 'IMAGE_FORMAT_UNKNOWN' },
   {
