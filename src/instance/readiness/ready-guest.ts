@@ -17,6 +17,16 @@ export interface ReadyGuest {
   readonly consoleLine: string | undefined;
 }
 
+/** A guest that was started this moment, of which no more is asked. */
+export const startedGuest: ReadyGuest = {
+  stages: [{ stage: 'started', atSeconds: 0 }],
+  seconds: 0,
+  addresses: [],
+  sshEndpoint: undefined,
+  loginUser: undefined,
+  consoleLine: undefined,
+};
+
 export function readyGuest(watch: BootWatch, consoleLine: string | undefined): ReadyGuest {
   const { ssh } = watch;
   return {

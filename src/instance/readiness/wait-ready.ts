@@ -10,7 +10,7 @@ import { BootWatch } from './boot-watch.js';
 import { probeAddresses, probeCloudInit, probeSsh, type Probing } from './boot-probes.js';
 import type { InstanceRecord } from '../instance-record.js';
 import type { Host } from '../open-host.js';
-import { readyGuest, type ReadyGuest } from './ready-guest.js';
+import { readyGuest, startedGuest, type ReadyGuest } from './ready-guest.js';
 import { isForwarded } from './ssh-endpoint.js';
 import type { WaitFor } from '../plan-launch.js';
 import { describeProgress, describeReady, missingWords } from './wait-words.js';
@@ -48,8 +48,10 @@ export async function waitReady(
 ): Promise<ReadyGuest> {
   const { work = {} } = options;
   checkInterrupted(work);
+  const isRunningEnough = waitFor.kind === 'none' || waitFor.kind === 'running';
+  if (isRunningEnough && options.fresh === true) return startedGuest;
   const watch = await BootWatch.begin(host, instance);
-  if (waitFor.kind === 'none' || waitFor.kind === 'running') return readyGuest(watch, undefined);
+  if (isRunningEnough) return readyGuest(watch, undefined);
   const step = options.step ?? waitFor.kind;
   work.onEvent?.({ type: 'step-started', step, message: 'started' });
   const stop = new AbortController();
