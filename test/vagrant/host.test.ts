@@ -28,7 +28,7 @@ describe('a host to test launch in', () => {
   afterAll(async () => {
     await project.dispose();
     expect(await project.remains()).toEqual([]);
-  });
+  }, hours / 2);
 
   it(
     'comes up, with the project in it, set up by scripts/setup',
@@ -61,7 +61,7 @@ describe('a host to test launch in', () => {
       );
       const shown: unknown = JSON.parse(await inside(`${launch} show nested --format json`));
       expect(shown).toMatchObject({ virtType: 'kvm' });
-      expect(await inside(`${launch} log nested`)).toMatch(/^tiny login:/m);
+      expect(await inside(`${launch} log nested`)).toMatch(/^nested login:/m);
       await inside(`${launch} delete nested`);
     },
     2 * hours,

@@ -141,8 +141,9 @@ async function startCommands(): Promise<readonly (readonly [string, ...string[]]
       ['libvirtd', '-d'],
     ];
   }
-  const isMonolithic = await fileExists('/usr/sbin/libvirtd');
-  return isMonolithic
+  // Fedora has both, and enables the modular ones.
+  const isModular = await fileExists('/etc/systemd/system/sockets.target.wants/virtqemud.socket');
+  return !isModular && (await fileExists('/usr/sbin/libvirtd'))
     ? [['systemctl', 'start', 'libvirtd']]
     : [['systemctl', 'start', 'virtqemud.socket', 'virtnetworkd.socket', 'virtlogd.socket']];
 }

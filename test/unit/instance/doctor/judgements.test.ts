@@ -8,7 +8,7 @@ import { shellQuote, statusOf, type Problem } from '../../../../src/instance/doc
 import { parseProcessor } from '../../../../src/instance/doctor/kvm-check.js';
 import { judgeMemory, parseMemory, type DomainMemory } from '../../../../src/instance/doctor/memory-check.js';
 import { parseRemembered } from '../../../../src/instance/doctor/owners-check.js';
-import { booleanProblems } from '../../../../src/instance/doctor/selinux.js';
+import { booleanProblems, labelProblems } from '../../../../src/instance/doctor/selinux.js';
 import { judgeSpace } from '../../../../src/instance/doctor/space-check.js';
 
 const mib = 1024 ** 2;
@@ -164,6 +164,23 @@ describe('booleans of SELinux', () => {
     const problems = await booleanProblems(directory, magic);
     expect(problems.map(({ cure }) => cure.command)).toEqual(
       boolean === undefined ? [] : [`setsebool -P ${boolean} on`],
+    );
+  });
+});
+
+describe('the label that SELinux has for the home', () => {
+  it.each([
+    ['unconfined_u:object_r:virt_var_lib_t:s0', undefined],
+    ['system_u:object_r:svirt_image_t:s0:c1,c2', undefined],
+    ['unconfined_u:object_r:var_lib_t:s0', 'warning'],
+    ['?', undefined],
+    ['', undefined],
+  ])('%j: %s', (label, level) => {
+    const problems = labelProblems(label, '/var/lib/launch');
+    expect(problems.map((problem) => problem.level)).toEqual(level === undefined ? [] : [level]);
+    if (level === undefined) return;
+    expect(problems[0]?.cure.command).toBe(
+      "semanage fcontext -a -t virt_var_lib_t '/var/lib/launch(/.*)?' && restorecon -R /var/lib/launch",
     );
   });
 });
