@@ -1,4 +1,5 @@
 import type { Options } from 'execa';
+import { installCommand } from './install-command.js';
 import { LaunchError } from './launch-error.js';
 import { interruptedError } from './work.js';
 
@@ -125,7 +126,7 @@ function executionOptions(options: CommandOptions) {
 export function commandMissing(file: string): LaunchError {
   const name = packageOf[file];
   return new LaunchError('COMMAND_MISSING', `cannot find the command "${file}"`, {
-    hint: name === undefined ? `install "${file}"` : `install it:  apt-get install ${name}`,
+    hint: name === undefined ? `install "${file}"` : `install it:  ${installCommand([name])}`,
     details: { command: file },
   });
 }

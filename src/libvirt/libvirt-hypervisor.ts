@@ -1,5 +1,6 @@
 import type { Domain, DomainState as NativeState, Hypervisor as Connection } from '@unraid/libvirt';
 import type { CommandRunner } from '../host/command.js';
+import { installCommand } from '../host/install-command.js';
 import { LaunchError } from '../host/launch-error.js';
 import { sideBySide } from '../host/side-by-side.js';
 import type {
@@ -219,7 +220,7 @@ async function open(uri: string): Promise<Connection> {
 async function loadBinding() {
   return await import('@unraid/libvirt').catch((cause: unknown) => {
     throw new LaunchError('HYPERVISOR_UNREACHABLE', 'cannot load the node binding for libvirt', {
-      hint: 'it is built when it is installed:  apt-get install libvirt-dev g++ && npm rebuild @unraid/libvirt',
+      hint: `it is built when it is installed:  ${installCommand(['libvirt-dev', 'g++'])} && npm rebuild @unraid/libvirt`,
       cause,
     });
   });

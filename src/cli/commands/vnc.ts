@@ -1,3 +1,4 @@
+import { installCommand } from '../../host/install-command.js';
 import { LaunchError } from '../../host/launch-error.js';
 import type { GuestGraphics } from '../../instance/login/guest-graphics.js';
 import type { Context } from '../context.js';
@@ -53,7 +54,7 @@ async function openViewer(context: Context, graphics: GuestGraphics): Promise<vo
   const name = await findProgram(names, environment['PATH']);
   if (name === undefined) {
     throw new LaunchError('COMMAND_MISSING', 'cannot find a viewer', {
-      hint: `install one:  apt-get install virt-viewer    or open ${graphics.uri} yourself`,
+      hint: `install one:  ${installCommand(['virt-viewer'])}    or open ${graphics.uri} yourself`,
     });
   }
   const { runAttached } = await import('../../host/attached-command.js');

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { fileExists, readTextFile } from '../../host/files.js';
+import { installCommand } from '../../host/install-command.js';
 import { LaunchError } from '../../host/launch-error.js';
 import type { Examination } from './examination.js';
 import { shellQuote, shortList, type Finding, type Problem } from './finding.js';
@@ -110,7 +111,7 @@ async function missingNetwork(examination: Examination, names: readonly string[]
             kept !== undefined
               ? `virsh net-define ${shellQuote(kept.path)} && virsh net-start ${shellQuote(name)}`
               : name === 'default'
-                ? 'apt-get install libvirt-daemon-config-network'
+                ? installCommand(['libvirt-daemon-config-network'])
                 : 'virsh net-define FILE',
           ...(kept === undefined || clash !== undefined
             ? {}

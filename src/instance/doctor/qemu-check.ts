@@ -1,3 +1,4 @@
+import { installCommand } from '../../host/install-command.js';
 import { LaunchError } from '../../host/launch-error.js';
 import { asMaker } from '../../host/maker.js';
 import { ensureDirectory } from '../../host/files.js';
@@ -7,7 +8,10 @@ import { count, shortList, type Finding, type Problem } from './finding.js';
 import { join } from 'node:path';
 import { rm, writeFile } from 'node:fs/promises';
 
-const installed = { text: 'install it', command: 'apt-get install qemu-utils qemu-system-x86' };
+const install = (text = 'install it') => ({
+  text,
+  command: installCommand(['qemu-utils', 'qemu-system-x86']),
+});
 
 /** The emulator that libvirt found, the machines that instances were frozen to, and what qemu-img can do. */
 export async function checkQemu(examination: Examination): Promise<Finding> {
@@ -20,7 +24,7 @@ export async function checkQemu(examination: Examination): Promise<Finding> {
       level: 'failed',
       found: `libvirt knows no emulator for ${arch ?? 'this host'}`,
       why: 'no guest can be started',
-      cure: { ...installed, text: 'install it; libvirt notices by itself' },
+      cure: install('install it; libvirt notices by itself'),
     });
   }
   problems.push(...(await machineProblems(examination, machineTypes)));
@@ -53,7 +57,7 @@ async function examineQemuImg(examination: Examination): Promise<QemuImgFindings
       level: 'failed',
       found: 'there is no qemu-img',
       why: 'bases and disks are made with it',
-      cure: installed,
+      cure: install(),
     };
     return { version: 'no qemu-img', abilities: {}, problems: [problem] };
   }

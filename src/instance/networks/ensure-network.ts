@@ -1,3 +1,4 @@
+import { installCommand } from '../../host/install-command.js';
 import { LaunchError } from '../../host/launch-error.js';
 import { runStep, type Work } from '../../host/work.js';
 import { isSession, type Hypervisor, type NetworkSummary } from '../../libvirt/hypervisor.js';
@@ -22,7 +23,7 @@ export async function ensureNetwork(
         names.length === 0 ? 'libvirt has none' : `there are: ${names.join(', ')}`,
         "without libvirt's networks:  --network user    without any:  --network none",
         ...(name === 'default' && !isSession(hypervisor.uri)
-          ? ['make the default one:  apt-get install libvirt-daemon-config-network']
+          ? [`make the default one:  ${installCommand(['libvirt-daemon-config-network'])}`]
           : []),
       ].join('\n'),
       details: { networks: names },
