@@ -36,26 +36,33 @@ export const coldLaunch: Benchmark = {
     await makeImage(image, options);
     await runCommand(launchCommand('image', 'import', image, '--name', imageName), surroundings);
     const pattern = await launchPattern(surroundings);
-    const byHand = (name: string, lines: (base: string, disk: string) => readonly string[]): Contender => ({
+    const byHand = (
+      name: string,
+      lines: (base: string, disk: string) => readonly string[],
+      { synced = false } = {},
+    ): Contender => ({
       name,
       measure: async (round) => {
         const place = join(directory, `${prefix}-${round}`);
         await mkdir(place, { mode: 0o711 });
         const [base, disk, domain] = [join(place, 'base'), join(place, 'disk'), `${prefix}-by-hand-${round}`];
         const xml = await defineLike(pattern, domain, place);
-        const whole = [...lines(base, disk), `virsh -q define "${xml}"`, `virsh -q start ${domain}`];
+        const start = `virsh -q define "${xml}" && virsh -q start ${domain}`;
+        const whole = [...lines(base, disk), synced ? `(sync "${base}" & ${start} && wait)` : start];
         const wall = await timeCommand(['sh', '-c', whole.join(' && ')], surroundings);
         await forgetLike(domain, place, surroundings);
         await run(signal, 'sync', '--file-system', directory);
         return { wall };
       },
     });
+    const quickest = (base: string, disk: string) => [
+      `qemu-img convert -f qcow2 -O raw -m 16 -W "${image}" "${base}"`,
+      `qemu-img resize -q -f raw "${base}" 4G`,
+      `qemu-img create -q -f qcow2 -F raw -b "${base}" "${disk}" 4G`,
+    ];
     const contenders: readonly Contender[] = [
-      byHand(reference, (base, disk) => [
-        `qemu-img convert -f qcow2 -O raw -m 16 -W "${image}" "${base}"`,
-        `qemu-img resize -q -f raw "${base}" 4G`,
-        `qemu-img create -q -f qcow2 -F raw -b "${base}" "${disk}" 4G`,
-      ]),
+      byHand(reference, quickest),
+      byHand('the same, the base synced beside the start', quickest, { synced: true }),
       {
         name: 'launch',
         measure: async () => {
@@ -81,7 +88,7 @@ export const coldLaunch: Benchmark = {
         title: 'From the imported image until the domain runs',
         text:
           `A compressed qcow2 with ${contentBytes / mib} MiB of this host’s own files, grown to 4 GiB. ` +
-          'Ours also reads the whole new base for its digest and syncs it before it ends, beside the start of the guest; neither way by hand does. ' +
+          'Ours also reads the whole new base for its digest and syncs it before it ends, beside the start of the guest: what is not synced, a crash of the host takes or tears. ' +
           'Aim: at most 1.05 times the best convert and the floor.',
         reference,
         measures: [{ name: 'wall', unit: 's' }],
