@@ -3,6 +3,7 @@ import { tryReflink } from '../host/file-system.js';
 import { checkInterrupted } from '../host/work.js';
 import { Digests } from './digests.js';
 import type { OpenSource } from './image-source.js';
+import { witnessSignature, type SignatureWitness } from './trust/signature.js';
 import type { TakeInOptions, TakenFile } from './taken-file.js';
 import { detectCompression, headLength } from './unpack/compression.js';
 import { isTarHeader } from './unpack/tar-header.js';
@@ -23,19 +24,25 @@ export async function tryClone(
   // The clone has the mode of its origin, which may be one that we could not read.
   await chmod(target, 0o600);
   const handle = await open(target, 'r');
+  const { signature, work } = options;
+  let witness: SignatureWitness | undefined;
   try {
+    if (signature !== undefined) witness = await witnessSignature(signature, work.signal);
     const digests = new Digests(options.algorithms);
     for await (const chunk of readHandle(handle)) {
-      checkInterrupted(options.work);
+      checkInterrupted(work);
       digests.add(chunk);
+      await witness?.add(chunk);
       options.progress('reading', digests.lengthBytes, file.lengthBytes);
     }
+    const signedBy = await witness?.end();
     await handle.sync();
     await handle.chmod(0o444);
     const taken = digests.result();
-    const nothing = { compression: undefined, isBox: false, declaredFormat: undefined };
+    const nothing = { compression: undefined, isBox: false, declaredFormat: undefined, signedBy };
     return { stored: taken, came: taken, reflinked: true, ...nothing };
   } finally {
+    await witness?.leave();
     await handle.close();
   }
 }

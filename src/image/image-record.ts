@@ -7,13 +7,16 @@ const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 
 /** What was published about the file as downloaded, and proved to be so. */
 const verifiedSchema = v.strictObject({
-  /** `digest`: it was given. `checksums`: a list without a checked signature. `signature`: a signed list. */
-  by: v.picklist(['digest', 'checksums', 'signature']),
+  /**
+   * `digest`: it was given. `checksums`: a list without a checked signature. `signature`: a signed list.
+   * `image-signature`: a signature of the file itself, whose SHA-256 is in `digest`.
+   */
+  by: v.picklist(['digest', 'checksums', 'signature', 'image-signature']),
   algorithm: v.picklist(['sha256', 'sha512']),
   digest: v.pipe(v.string(), v.regex(/^([0-9a-f]{64}|[0-9a-f]{128})$/)),
   /** Where the list came from. */
   checksums: v.optional(v.string()),
-  /** Fingerprint of the key that signed the list. */
+  /** Fingerprint of the key that signed the list, or the file. */
   key: v.optional(v.string()),
 });
 

@@ -27,7 +27,13 @@ import { checkDigests, describeExpected, describeTaken, provenance } from './pro
 import { takeIn } from './take-in.js';
 import type { TakenFile } from './taken-file.js';
 import { boxProperties } from './unpack/box.js';
-import { expectedDigests, type ExpectedDigest, type Verification } from './trust/verification.js';
+import type { PassingSignature } from './trust/signature.js';
+import {
+  expectedDigests,
+  expectedSignature,
+  type ExpectedDigest,
+  type Verification,
+} from './trust/verification.js';
 
 export interface ImportRequest {
   readonly source: ImageSource;
@@ -78,10 +84,13 @@ export async function importImage(
   const building = maker.temporaryPath(paths.directory);
   await makeDirectory(building, 0o755);
   try {
-    const expected = await readExpected(request, source, tools, join(building, 'signature'), work);
+    const scratch = join(building, 'signature');
+    const { expected, signature } = await readExpected(request, source, tools, scratch, work);
     const incoming = join(building, 'incoming');
-    const taken = await readSource(source, incoming, home, { expected, boxDisk: request.boxDisk }, work);
-    if (source.isRemote && expected.length === 0) {
+    const { boxDisk } = request;
+    const taken = await readSource(source, incoming, home, { expected, signature, boxDisk }, work);
+    await removeTree(scratch);
+    if (source.isRemote && expected.length === 0 && signature === undefined) {
       const message = `nothing vouches for "${source.displayName}": no digest, checksums or signature were given`;
       work.onEvent?.({ type: 'notice', message });
     }
@@ -128,33 +137,40 @@ export async function importImage(
   }
 }
 
+/** What the file as it comes must be like. */
+interface Expected {
+  readonly expected: readonly ExpectedDigest[];
+  readonly signature: PassingSignature | undefined;
+}
+
 async function readExpected(
   request: ImportRequest,
   source: OpenSource,
   tools: ImportTools,
   scratchDirectory: string,
   work: Work,
-): Promise<readonly ExpectedDigest[]> {
+): Promise<Expected> {
   const { verification, expected = [] } = request;
-  if (verification === undefined) return expected;
+  if (verification === undefined) return { expected, signature: undefined };
   const allowHttp = 'url' in request.source ? request.source.allowHttp : undefined;
   const { runner, fetching } = tools;
   const how = { runner, fetching, allowHttp, scratchDirectory };
   const read = () => expectedDigests(verification, source.fileName, how, work);
-  if (verification.checksums === undefined) return [...expected, ...(await read())];
+  if (verification.checksums === undefined) {
+    const given = await read();
+    const signature = await expectedSignature(verification, source.displayName, how, work);
+    return { expected: [...expected, ...given], signature };
+  }
   const listed = await runStep(work, 'checksums', 'reading the checksums', read, describeExpected);
-  return [...expected, ...listed];
+  return { expected: [...expected, ...listed], signature: undefined };
 }
 
-/** @throws LaunchError IMAGE_DIGEST_MISMATCH */
+/** @throws LaunchError IMAGE_DIGEST_MISMATCH, IMAGE_SIGNATURE_INVALID */
 async function readSource(
   source: OpenSource,
   target: string,
   home: HomePaths,
-  {
-    expected,
-    boxDisk,
-  }: { readonly expected: readonly ExpectedDigest[]; readonly boxDisk: string | undefined },
+  { expected, signature, boxDisk }: Expected & { readonly boxDisk: string | undefined },
   work: Work,
 ): Promise<TakenFile> {
   return await runStep(
@@ -165,6 +181,7 @@ async function readSource(
       const taken = await takeIn(source, target, {
         directory: home.images,
         algorithms: expected.map(({ algorithm }) => algorithm),
+        signature,
         boxDisk,
         work,
         progress,

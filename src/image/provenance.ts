@@ -42,6 +42,7 @@ export function describeTaken(taken: TakenFile, expected: readonly ExpectedDiges
     ...(compressed === undefined ? [] : [`${compressed}, ${formatBytes(taken.stored.lengthBytes)} unpacked`]),
     `sha256 ${sha256.slice(0, 6)}…${sha256.slice(-4)}`,
     ...(taken.reflinked ? ['shares its blocks'] : []),
+    ...(taken.signedBy === undefined ? [] : [`signed by ${taken.signedBy}`]),
     ...(expected.length === 0
       ? []
       : [expected.some(({ by }) => by !== 'digest') ? 'digest as published' : 'digest as given']),
@@ -61,9 +62,13 @@ export function provenance(
     compression: compression ?? null,
     archive: isBox ? ('vagrant-box' as const) : null,
   };
-  const [weightiest] = expected;
+  const weightiest = taken.signedBy === undefined ? expected[0] : signedItself(taken, taken.signedBy);
   return {
     ...(came === stored ? {} : { downloaded }),
     ...(weightiest === undefined ? (isRemote ? { verified: null } : {}) : { verified: weightiest }),
   };
+}
+
+function signedItself({ came }: TakenFile, key: string): NonNullable<ImageRecord['verified']> {
+  return { by: 'image-signature', algorithm: 'sha256', digest: came.sha256, key };
 }

@@ -10,6 +10,7 @@ import { interruptible } from './interruptible.js';
 import { guardSpace } from './space-guard.js';
 import { copySparse } from './sparse-copy.js';
 import type { TakeInOptions, TakenFile } from './taken-file.js';
+import { witnessSignature, type SignatureWitness } from './trust/signature.js';
 import { Box, OtherDiskMeant } from './unpack/box.js';
 import { ChunkReader } from './unpack/chunk-reader.js';
 import { decompress, detectCompression, headLength } from './unpack/compression.js';
@@ -19,11 +20,12 @@ const maximumRestarts = 3;
 const maximumBytes = 64 * 1024 ** 4;
 
 /**
- * Reads a source once, front to back: digest, decompression, digest, sparse file. A file of the same file
+ * Reads a source once, front to back: digest and signature, decompression, digest, sparse file. A file of the same file
  * system is cloned where that works.
  *
  * @param target a path that is made, or written anew; read-only and synced at the end
- * @throws LaunchError DISK_FULL, IMAGE_TOO_LARGE, IMAGE_CORRUPT, IMAGE_ARCHIVE_INVALID, DOWNLOAD_FAILED, INTERRUPTED
+ * @throws LaunchError DISK_FULL, IMAGE_TOO_LARGE, IMAGE_CORRUPT, IMAGE_ARCHIVE_INVALID,
+ * IMAGE_SIGNATURE_INVALID, DOWNLOAD_FAILED, INTERRUPTED
  */
 export async function takeIn(source: OpenSource, target: string, options: TakeInOptions): Promise<TakenFile> {
   const cloned = await tryClone(source, target, options);
@@ -32,14 +34,14 @@ export async function takeIn(source: OpenSource, target: string, options: TakeIn
   for (let restarts = 0; ; restarts += 1) {
     // Ends what still waits for the source when a later stage fails.
     const closing = new AbortController();
-    const { signal } = options.work;
+    const { signal: interrupted } = options.work;
+    const signal =
+      interrupted === undefined ? closing.signal : AbortSignal.any([interrupted, closing.signal]);
+    const { signature } = options;
+    // A new one each time: it reads the file from its beginning.
+    const witness = signature === undefined ? undefined : await witnessSignature(signature, interrupted);
     try {
-      return await readOnce(
-        source,
-        target,
-        signal === undefined ? closing.signal : AbortSignal.any([signal, closing.signal]),
-        { ...options, boxDisk },
-      );
+      return await readOnce(source, target, signal, { ...options, boxDisk, witness });
     } catch (error) {
       if (!(error instanceof RestartNeeded)) throw error;
       if (error instanceof OtherDiskMeant) {
@@ -60,6 +62,7 @@ export async function takeIn(source: OpenSource, target: string, options: TakeIn
       });
     } finally {
       closing.abort();
+      await witness?.leave();
     }
   }
 }
@@ -68,7 +71,7 @@ async function readOnce(
   source: OpenSource,
   target: string,
   signal: AbortSignal,
-  options: TakeInOptions,
+  options: TakeInOptions & { readonly witness: SignatureWitness | undefined },
 ): Promise<TakenFile> {
   let totalBytes: number | undefined;
   const came = new Digests(options.algorithms);
@@ -83,8 +86,9 @@ async function readOnce(
     },
   });
   const reader = new ChunkReader(
-    tapped(interruptible(stream, signal), (chunk) => {
+    tapped(interruptible(stream, signal), async (chunk) => {
       came.add(chunk);
+      await options.witness?.add(chunk);
       options.progress('reading', came.lengthBytes, totalBytes);
     }),
   );
@@ -121,6 +125,7 @@ async function readOnce(
     isBox: box !== undefined,
     reflinked: false,
     declaredFormat: box?.declaredFormat,
+    signedBy: await options.witness?.end(),
   };
 }
 
@@ -159,10 +164,10 @@ async function writeSparse(
 
 async function* tapped(
   stream: AsyncIterable<Uint8Array>,
-  onChunk: (chunk: Uint8Array) => void,
+  onChunk: (chunk: Uint8Array) => Promise<void>,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   for await (const chunk of stream) {
-    onChunk(chunk);
+    await onChunk(chunk);
     yield chunk;
   }
 }

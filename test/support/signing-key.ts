@@ -9,7 +9,7 @@ export interface SigningKey {
   /** The public key, binary and armored. */
   readonly binary: Buffer;
   readonly armored: string;
-  detachedSignature(content: string): Promise<Buffer>;
+  detachedSignature(content: string | Buffer): Promise<Buffer>;
   clearSigned(content: string): Promise<string>;
   dispose(): Promise<void>;
 }
@@ -25,7 +25,7 @@ export async function makeSigningKey(owner: string): Promise<SigningKey> {
   await gpg('--passphrase', '', '--quick-generate-key', owner, 'ed25519', 'sign', 'never');
   const listing = Buffer.from((await gpg('--list-keys', '--with-colons')).stdout).toString();
   const fingerprint = /^fpr:+([0-9A-F]{40}):/m.exec(listing)?.[1] ?? '';
-  const sign = async (content: string, how: string): Promise<Buffer> => {
+  const sign = async (content: string | Buffer, how: string): Promise<Buffer> => {
     const file = join(home, 'content');
     await writeFile(file, content);
     await rm(`${file}.out`, { force: true });

@@ -30,7 +30,11 @@ export const importCommand = defineCommand(
       sha256: { type: 'string', describe: 'digest that the file must have', requiresArg: true },
       sha512: { type: 'string', describe: 'digest that the file must have', requiresArg: true },
       checksums: { type: 'string', describe: 'file or URL with its digest: SHA256SUMS', requiresArg: true },
-      signature: { type: 'string', describe: 'file or URL that signs the checksums', requiresArg: true },
+      signature: {
+        type: 'string',
+        describe: 'file or URL that signs the checksums, or without them the file itself',
+        requiresArg: true,
+      },
       keyring: { type: 'string', describe: 'file or URL with the keys that may sign', requiresArg: true },
       'allow-http': { type: 'boolean', default: false, describe: 'http:// too, which anyone can change' },
     },

@@ -173,6 +173,8 @@ function describeTrust(verified: NonNullable<ImageRecord['verified']> | null): s
       return `${algorithm} in ${checksums}, no signature checked`;
     case 'signature':
       return `${algorithm} in ${checksums}, signed by ${key}`;
+    case 'image-signature':
+      return `the file itself, signed by ${key}`;
   }
 }
 

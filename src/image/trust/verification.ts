@@ -9,7 +9,8 @@ import type { Fetching } from '../fetch/download.js';
 import { fetchSmall } from '../fetch/fetch-small.js';
 import { isRemote, parseRemoteLocation } from '../fetch/remote-location.js';
 import { algorithmOf, findChecksum, parseChecksums, type DigestAlgorithm } from './checksum-list.js';
-import { isClearSigned, verifySignature, type SignatureCheck } from './signature.js';
+import { binaryKeyring } from './keyring.js';
+import { isClearSigned, verifySignature, type PassingSignature, type SignatureCheck } from './signature.js';
 
 /** What a file is to be checked by. Files are paths or URLs. */
 export interface Verification {
@@ -18,7 +19,7 @@ export interface Verification {
   readonly sha512?: string | undefined;
   /** A list of digests: SHA256SUMS, CHECKSUM, or a digest alone. */
   readonly checksums?: string | undefined;
-  /** A detached signature of `checksums`; a clear-signed list needs none. */
+  /** A detached signature of `checksums`, or without them of the file itself; a clear-signed list needs none. */
   readonly signature?: string | undefined;
   /** The keys that may sign: a file, or keys at hand with their fingerprints. */
   readonly keyring?: string | TrustedKeys | undefined;
@@ -70,14 +71,37 @@ export async function expectedDigests(
     givenDigest('sha512', verification.sha512),
   ].filter((digest) => digest !== undefined);
   const { checksums } = verification;
-  if (checksums === undefined) {
-    if (verification.signature === undefined && typeof verification.keyring !== 'string') return given;
-    throw new LaunchError('ARGUMENT_INVALID', 'a signature is checked over checksums, and none are given', {
-      hint: 'add --checksums URL, or check the file by --sha256 DIGEST',
-    });
-  }
+  if (checksums === undefined) return given;
   const listed = await listedDigest(checksums, verification, verification.fileName ?? fileName, tools, work);
   return listed.by === 'signature' ? [listed, ...given] : [...given, listed];
+}
+
+/**
+ * The signature that the file itself must have; undefined when nobody asks for one, or for one of checksums.
+ *
+ * @param shown what messages call the file
+ * @throws LaunchError ARGUMENT_INVALID, DOWNLOAD_FAILED
+ */
+export async function expectedSignature(
+  { checksums, signature, keyring }: Verification,
+  shown: string,
+  tools: VerificationTools,
+  work: Work,
+): Promise<PassingSignature | undefined> {
+  if (checksums !== undefined) return undefined;
+  if (signature === undefined) {
+    if (typeof keyring !== 'string') return undefined;
+    throw new LaunchError('ARGUMENT_INVALID', 'a keyring is for a signature, and none is given', {
+      hint: 'add --signature URL, of the file itself or of --checksums URL',
+    });
+  }
+  if (keyring === undefined) throw keyringMissing();
+  return {
+    shown,
+    detached: await readFileOrUrl(signature, tools, work),
+    ...(await readSigners(keyring, tools, work)),
+    directory: tools.scratchDirectory,
+  };
 }
 
 async function listedDigest(
@@ -124,9 +148,7 @@ async function signedText(
       }
       return undefined;
     }
-    throw new LaunchError('ARGUMENT_INVALID', 'a signature needs the keys that may sign', {
-      hint: 'add --keyring FILE',
-    });
+    throw keyringMissing();
   }
   const sameFile = signature !== undefined && signature === verification.checksums;
   if ((signature === undefined || sameFile) && !isClearSigned(content)) {
@@ -138,17 +160,29 @@ async function signedText(
     content,
     shown,
     detached: signature === undefined || sameFile ? undefined : await readFileOrUrl(signature, tools, work),
-    keyring:
-      typeof keyring === 'string'
-        ? { bytes: await readFileOrUrl(keyring, tools, work), shown: showFile(keyring) }
-        : keyring,
-    fingerprints: typeof keyring === 'string' ? undefined : keyring.fingerprints,
+    ...(await readSigners(keyring, tools, work)),
   };
   try {
     return await verifySignature(tools.runner, check, tools.scratchDirectory, work);
   } finally {
     await removeTree(tools.scratchDirectory);
   }
+}
+
+async function readSigners(
+  keyring: string | TrustedKeys,
+  tools: VerificationTools,
+  work: Work,
+): Promise<Pick<PassingSignature, 'keyring' | 'fingerprints'>> {
+  if (typeof keyring !== 'string') return { keyring, fingerprints: keyring.fingerprints };
+  const bytes = await readFileOrUrl(keyring, tools, work);
+  return { keyring: { bytes: binaryKeyring(bytes, showFile(keyring)), shown: showFile(keyring) } };
+}
+
+function keyringMissing(): LaunchError {
+  return new LaunchError('ARGUMENT_INVALID', 'a signature needs the keys that may sign', {
+    hint: 'add --keyring FILE',
+  });
 }
 
 function givenDigest(algorithm: DigestAlgorithm, digest: string | undefined): ExpectedDigest | undefined {

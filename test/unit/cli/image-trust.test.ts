@@ -67,12 +67,24 @@ describe('who vouches for an image', () => {
   });
 });
 
+describe('an image whose maker signs it itself', () => {
+  it('is shown with the key', async () => {
+    const key = 'D2EB44626FDDC30B513D5BB71A5D6C4C7DB87C81';
+    const { run } = await programWith({
+      verified: { by: 'image-signature', algorithm: 'sha256', digest: 'b'.repeat(64), key },
+    });
+    expect((await run('image', 'show', 'fedora-17')).stdout).toContain(`the file itself, signed by ${key}`);
+    expect((await run('image', 'list')).stderr).toBe('');
+  });
+});
+
 describe('image import of a URL', () => {
   it.each([
     [['http://example.org/x.qcow2'], '--allow-http'],
     [['ftp://example.org/x.qcow2'], 'use https'],
     [['https://127.0.0.1:1/x', '--sha256', 'abc'], '64 hexadecimal digits'],
-    [['https://127.0.0.1:1/x', '--signature', 'x'], '--checksums'],
+    [['https://127.0.0.1:1/x', '--signature', 'x'], '--keyring FILE'],
+    [['https://127.0.0.1:1/x', '--keyring', 'x'], '--signature URL'],
   ])('%j is refused before anything is asked for', async (args, hint) => {
     const { run } = await newProgram();
     const { exitCode, stderr } = await run('image', 'import', ...args);
