@@ -1,5 +1,4 @@
 import yargs, { type Argv } from 'yargs';
-import { LaunchError } from '../host/launch-error.js';
 import { launchVersion } from '../host/version.js';
 import { addExamples } from './define-command.js';
 import { baseCommand } from './commands/base.js';
@@ -33,8 +32,10 @@ import { isExportFormat } from '../image/export/export-format.js';
 import { isDiskFormat } from '../qemu-img/disk-format.js';
 import type { CommonOptions, Surroundings } from './context.js';
 import { splitGuestCommand, type SplitGuestCommand } from './guest-command.js';
+import { markOperands } from './operands.js';
 import { splitFormat } from './split-format.js';
 import { reportError } from './terminal/error-report.js';
+import { usageError } from './usage-error.js';
 
 const commands = [
   ...[runCommand, listCommand, showCommand, inspectCommand],
@@ -145,7 +146,9 @@ function declareProgram(args: readonly string[], surroundings: Surroundings): Ar
     .version(launchVersion)
     .alias('help', 'h')
     .fail((message: string | null, error: Error | undefined) => {
-      throw error ?? usageError(message ?? 'cannot be understood');
+      throw (
+        error ?? usageError(message ?? 'cannot be understood', commands, args.slice(indexOfCommand(args)))
+      );
     }) as unknown as Argv<CommonOptions>;
   for (const command of commands) parser.command(command(surroundings));
   addExamples(parser, [
@@ -182,7 +185,7 @@ function prepareArguments(args: readonly string[]): readonly string[] {
   for (let index = 0; index < args.length; index += 1) {
     const arg = args[index] ?? '';
     if (arg === '--') {
-      rest.push(...args.slice(index));
+      rest.push(...args.slice(index).map((word) => (word === '-' ? standard : word)));
       break;
     }
     if (arg === '--format') formats.push(args[(index += 1)] ?? '');
@@ -199,11 +202,14 @@ function prepareArguments(args: readonly string[]): readonly string[] {
   return [...added, ...rest];
 }
 
-/** The words that `ssh` and `exec` have for the guest are nothing that we may read options from. */
+/** Words behind `--` are positionals; those that `ssh` and `exec` have for the guest are nothing of ours at all. */
 function separateGuestCommand(args: readonly string[]): SplitGuestCommand {
   const start = indexOfCommand(args);
-  if (args[start] !== 'ssh' && args[start] !== 'exec') return { args, guestCommand: undefined };
-  return splitGuestCommand(args, start);
+  if (args[start] !== 'ssh' && args[start] !== 'exec') {
+    return { args: markOperands(args), guestCommand: undefined };
+  }
+  const { args: ours, guestCommand } = splitGuestCommand(args, start);
+  return { args: ours.filter((arg) => arg !== '--'), guestCommand };
 }
 
 /** Where the command's name stands, behind the program's own options. */
@@ -225,17 +231,4 @@ function isJsonAsked(args: readonly string[]): boolean {
     args.includes('--format=json') ||
     args.some((arg, index) => arg === '--format' && args[index + 1] === 'json')
   );
-}
-
-function usageError(message: string): LaunchError {
-  return new LaunchError('ARGUMENT_INVALID', inOurWords(message), {
-    hint: 'launch --help    or for one command:  launch COMMAND --help',
-  });
-}
-
-/** yargs' complaints: on one line, and without its own terms. */
-function inOurWords(message: string): string {
-  if (message.startsWith('Not enough non-option arguments'))
-    return 'something is missing on the command line';
-  return message.trim().replaceAll(/\s*\n\s*/g, ' ');
 }

@@ -1,4 +1,5 @@
 import type { Argv, CommandModule, InferredOptionTypes, Options, PositionalOptions } from 'yargs';
+import { unmarkOperand } from './operands.js';
 import { withContext, type CommonOptions, type Context, type Surroundings } from './context.js';
 
 /** One example for --help: the command line without the program's name, and what it does. */
@@ -19,9 +20,11 @@ export interface Command {
   readonly outline: CommandOutline;
 }
 
-/** What completion offers of a command. */
+/** What completion offers of a command, and what is said when it is called wrongly. */
 interface CommandOutline {
   readonly names: readonly string[];
+  /** Positionals that have to be there. */
+  readonly required: readonly string[];
   /** With their dashes. */
   readonly options: readonly string[];
   readonly commands: readonly Command[];
@@ -35,8 +38,10 @@ export function defineCommand<
   action: (context: Context, args: InferredOptionTypes<P> & InferredOptionTypes<O>) => Promise<void>,
 ): Command {
   const { command, describe } = definition;
+  const usages = typeof command === 'string' ? [command] : command;
   const outline: CommandOutline = {
-    names: (typeof command === 'string' ? [command] : command).map((usage) => usage.split(' ')[0] ?? ''),
+    names: usages.map((usage) => usage.split(' ')[0] ?? ''),
+    required: [...(usages[0] ?? '').matchAll(/<([\w-]+)/g)].map((match) => match[1] ?? ''),
     options: Object.keys(definition.options).map((name) => `--${name}`),
     commands: [],
   };
@@ -67,7 +72,7 @@ function lastOfEach(
   return Object.fromEntries(
     Object.entries(args).map(([name, value]: [string, unknown]) => {
       const isSeveral = !Array.isArray(value) || declared[name]?.array === true;
-      return [name, isSeveral ? value : value.at(-1)];
+      return [name, unmarkOperand(isSeveral ? value : value.at(-1))];
     }),
   );
 }
@@ -79,7 +84,7 @@ export function defineGroup(
   commands: readonly Command[],
   examples: readonly Example[],
 ): Command {
-  const outline: CommandOutline = { names: [name], options: [], commands };
+  const outline: CommandOutline = { names: [name], required: [], options: [], commands };
   const declaration = (surroundings: Surroundings): CommandModule<CommonOptions> => ({
     command: name,
     describe,

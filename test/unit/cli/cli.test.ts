@@ -43,7 +43,9 @@ describe('a usage error', () => {
 
   it('says where help is', async () => {
     const { run } = await newProgram();
-    expect((await run('list', '--nope')).stderr).toContain('launch --help');
+    expect((await run('list', '--nope')).stderr).toContain('launch list --help');
+    expect((await run('-q', 'flavor', 'frob')).stderr).toContain('launch flavor --help');
+    expect((await run('fedora-17', '--nope')).stderr).toMatch(/launch --help/);
   });
 
   it('refuses a value that is no choice', async () => {
@@ -67,9 +69,38 @@ describe('a usage error', () => {
   });
 
   // yargs counts words: `Not enough non-option arguments: got 0, need at least 1`.
-  it('says in the words of launch what is missing', async () => {
+  it.each([
+    [['show'], 'launch show needs INSTANCE', 'launch show --help'],
+    [['flavor', 'show'], 'launch flavor show needs NAME', 'launch flavor show --help'],
+    [['image', 'rename'], 'launch image rename needs IMAGE and NAME', 'launch image rename --help'],
+    [['image', 'rename', 'x'], 'launch image rename needs NAME', 'launch image rename --help'],
+    [['--dry-run'], 'launch needs IMAGE', 'launch --help'],
+  ])('says what is missing: %j', async (args, message, hint) => {
     const { run } = await newProgram();
-    expect((await run('flavor', 'show')).stderr).not.toContain('non-option arguments');
+    const outcome = await run(...args, '--format=json');
+    expect(outcome.exitCode).toBe(2);
+    expect(errorIn(outcome)).toMatchObject({ message, hint });
+  });
+
+  it.each([
+    [['image', 'import', '--name', 't', '--', './none'], '"./none"'],
+    [['image', 'import', '--name', 't', '--', '--none'], '"--none"'],
+    [['image', 'show', '-q', '--', '-h'], '"-h"'],
+    [['show', '--', 'true'], '"true"'],
+    [['--', 'list'], '"list"'],
+  ])('what stands behind -- is no option and no command: %j', async (args, named) => {
+    const { run } = await newProgram();
+    const { exitCode, stdout, stderr } = await run(...args);
+    expect([exitCode, stdout]).toEqual([1, '']);
+    expect(stderr).toContain(named);
+    expect(stderr).not.toContain('\0');
+  });
+
+  it('one word too many behind -- is refused as it was typed', async () => {
+    const { run } = await newProgram();
+    const { exitCode, stderr } = await run('flavor', 'list', '--', '-x');
+    expect(exitCode).toBe(2);
+    expect(stderr.split('\n')[0]).toBe('launch: Unknown argument: -x');
   });
 
   it('shows the stack only when it is asked for', async () => {
