@@ -28,7 +28,7 @@ export function foreignRefusal(file: ImageFile, format: Exclude<ForeignFormat, '
   const document = (what: string): LaunchError =>
     unknown(
       `it is ${what}, not a disk image`,
-      `a server may have answered with a message instead of the image; read it, then download again:  head ${word}`,
+      'a server may have answered with a message instead of the image: open its address in a browser, then download again',
     );
 
   switch (format) {
@@ -61,6 +61,8 @@ export function foreignRefusal(file: ImageFile, format: Exclude<ForeignFormat, '
       return compressed('gzip', /\.(gz|tgz)$/i);
     case 'xz':
       return compressed('xz', /\.(xz|txz)$/i);
+    case 'lzma':
+      return compressed('lzma', /\.(lzma|tlz)$/i);
     case 'bzip2':
       return compressed('bzip2', /\.(bz2|tbz2?)$/i);
     case 'zstd':

@@ -18,6 +18,7 @@ export type ForeignFormat =
   // no disks at all
   | 'gzip'
   | 'xz'
+  | 'lzma'
   | 'bzip2'
   | 'zstd'
   | 'lz4'
@@ -109,9 +110,23 @@ export async function findSignatures(file: ImageFile): Promise<readonly Detected
     if (word === 'conectix') found.add('vpc');
     if (word.startsWith('koly')) found.add('dmg');
   }
+  if (startsAsLzma(head)) found.add('lzma');
   const text = findText(head);
   if (text !== undefined) found.add(text);
   return [...found];
+}
+
+/**
+ * A `.lzma` file has no magic: the usual properties, a dictionary of 2^n or 2^n + 2^(n-1) bytes, a length that is
+ * unknown or below 256 GiB (as xz itself tells them), and the first byte of its range coder, always 0.
+ */
+function startsAsLzma(head: Buffer): boolean {
+  if (head.length < 18 || head[0] !== 0x5d || head[13] !== 0) return false;
+  const dictionary = head.readUInt32LE(1);
+  const highest = 2 ** Math.floor(Math.log2(dictionary));
+  if (dictionary < 4096 || (dictionary !== highest && dictionary !== highest * 1.5)) return false;
+  const length = head.readBigUInt64LE(5);
+  return length === 2n ** 64n - 1n || (length > 0n && length < 2n ** 38n);
 }
 
 /** Formats that are text, where spaces, comments and case may vary. */
