@@ -1,5 +1,7 @@
 import { checkIds } from '../instance/doctor/finding.js';
 import type { Host } from '../instance/open-host.js';
+import { exportFormats } from '../image/export/export-format.js';
+import { diskFormats } from '../qemu-img/disk-format.js';
 import type { Command } from './define-command.js';
 
 const instanceCommands = [
@@ -7,20 +9,29 @@ const instanceCommands = [
   ...['delete', 'rm', 'log', 'console', 'ssh', 'exec', 'vnc', 'ssh-config'],
 ];
 const imageCommands = ['show', 'rename', 'remove', 'rm', 'delete', 'export', 'verify'];
+/** Options before or between the words of a command whose value is the next word. */
+const withValue = new Set([
+  ...['--home', '--connect', '--format', '--trace', '--timeout', '--user', '-l', '--identity', '-i'],
+  ...['--disk-format', '--base-format', '--flavor', '--template', '--virt-type', '--wait', '--for'],
+]);
 const flavorCommands = ['show', 'remove', 'rm', 'delete'];
 
 /**
  * Names that can stand where the cursor is, from the records alone: completion never waits for libvirt.
  *
- * @param words what was typed after the program's name, the word under the cursor last
+ * @param typed what was typed after the program's name, the word under the cursor last
  * @returns undefined where only commands and options fit
  */
 export async function completeNames(
   host: Host,
-  words: readonly string[],
+  typed: readonly string[],
 ): Promise<readonly string[] | undefined> {
+  const words = withoutOptions(typed);
   const [command, second] = words;
-  const previous = words.at(-2);
+  const previous = typed.at(-2);
+  if (previous === '--format' || previous === '--disk-format') {
+    return formatsOf(command, second, previous);
+  }
   if (previous === '--flavor') return await flavorNames(host);
   if (previous === '--image') return await imageNames(host);
   if (previous === '--template') return await templateNames(host);
@@ -29,7 +40,7 @@ export async function completeNames(
   if (previous === '--wait' || previous === '--for')
     return ['running', 'address', 'ssh', 'cloud-init', 'console='];
   if (previous === '--network') return undefined;
-  if (words.at(-1)?.startsWith('-') === true) return undefined;
+  if (typed.at(-1)?.startsWith('-') === true) return undefined;
   if (words.length <= 1 || command === 'run') return await launchableNames(host);
   if (command === 'image' && second === 'prefetch') {
     return words.length === 3 ? await launchableNames(host) : undefined;
@@ -44,6 +55,22 @@ export async function completeNames(
   if (command === 'template' && second === 'show') return await templateNames(host);
   if (instanceCommands.includes(command ?? '')) return await instanceNames(host);
   return undefined;
+}
+
+/** The words of a command and its names, the one under the cursor last. */
+function withoutOptions(typed: readonly string[]): readonly string[] {
+  return typed.filter((word, index) => {
+    if (index === typed.length - 1) return true;
+    return !word.startsWith('-') && !withValue.has(typed[index - 1] ?? '');
+  });
+}
+
+/** In `image import` and `image export` --format is --disk-format, too. */
+function formatsOf(command = '', second = '', option: string): readonly string[] {
+  const printed = option === '--format' ? ['table', 'json'] : [];
+  if (command !== 'image') return printed;
+  if (second === 'import') return [...diskFormats, ...printed];
+  return second === 'export' ? [...exportFormats, ...printed] : printed;
 }
 
 async function imageNames(host: Host): Promise<readonly string[]> {

@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest';
 
 import { completeNames } from '../../../src/cli/completion.js';
 import ours from '../../../src/image/catalogue/catalogue.json' with { type: 'json' };
+import { exportFormats } from '../../../src/image/export/export-format.js';
+import { diskFormats } from '../../../src/qemu-img/disk-format.js';
 import { renderRecord } from '../../../src/host/record.js';
 import type { Host } from '../../../src/instance/open-host.js';
 import { sampleImage } from '../image/sample-image.js';
@@ -43,6 +45,12 @@ describe('completeNames', () => {
     ['a way to run', ['fedora-17', '--virt-type', ''], ['auto', 'kvm', 'qemu']],
     ['an instance', ['show', ''], instances],
     ['one more instance', ['delete', 'web', ''], instances],
+    ['a format to print', ['list', '--format', ''], ['table', 'json']],
+    ['a format to import', ['image', 'import', '--disk-format', ''], [...diskFormats]],
+    ['a format to export', ['image', 'export', 'x', '--format', ''], [...exportFormats, 'table', 'json']],
+    ['the first word behind an option', ['--quiet', ''], launchable],
+    ['an instance, when an option stands first', ['--home', '/x', 'delete', '--yes', ''], instances],
+    ['an image, when an option stands between', ['image', '-q', 'show', ''], images],
     ['an instance behind an option', ['log', '--follow', ''], instances],
   ])('offers names for %s', async (_what, words, names) => {
     expect(await completeNames(await hostWithAll(), words)).toEqual(names);
