@@ -20,11 +20,24 @@ function imageOf({ image }: BaseReport): string {
   return image === undefined ? '(image gone)' : cutToWidth(escapeControls(image.name), nameColumns);
 }
 
+/** Names as they are shown, with the start of the id where several things have one name. */
+function tellApart(
+  things: readonly { readonly id: string; readonly name: string }[],
+): (thing: { readonly id: string; readonly name: string }) => string {
+  const idsOf = new Map<string, Set<string>>();
+  for (const { id, name } of things) idsOf.set(name, (idsOf.get(name) ?? new Set()).add(id));
+  return ({ id, name }) => {
+    const shown = cutToWidth(escapeControls(name), nameColumns);
+    return (idsOf.get(name)?.size ?? 0) > 1 ? `${shown} (${id.slice(0, 8)})` : shown;
+  };
+}
+
 function ageOf(time: string, now: Date): string {
   return formatAge(now.getTime() - Date.parse(time));
 }
 
 export function renderBases(bases: readonly BaseReport[], now: Date): string {
+  const nameOf = tellApart(bases.flatMap(({ image }) => (image === undefined ? [] : [image])));
   return renderNovaTable(
     [
       { title: 'Base' },
@@ -37,7 +50,7 @@ export function renderBases(bases: readonly BaseReport[], now: Date): string {
     ],
     bases.map((base) => [
       shortBase(base.name),
-      imageOf(base),
+      base.image === undefined ? imageOf(base) : nameOf(base.image),
       formatBytes(base.virtualSizeBytes),
       formatBytes(base.allocatedBytes),
       `${base.usedBy.length}`,
@@ -115,13 +128,14 @@ const kinds: readonly (readonly [StorageKind, string])[] = [
 
 /** A table of all things, the largest of a kind first, sums below it. */
 export function renderStorage(report: StorageReport): string {
+  const nameOf = tellApart(report.items.filter(({ kind }) => kind === 'image'));
   const rows = kinds.flatMap(([kind]) =>
     report.items
       .filter((item) => item.kind === kind)
       .sort((a, b) => b.allocatedBytes - a.allocatedBytes)
       .map((item) => [
         kind,
-        cutToWidth(escapeControls(item.name), nameColumns),
+        kind === 'image' ? nameOf(item) : cutToWidth(escapeControls(item.name), nameColumns),
         item.virtualSizeBytes === undefined ? '?' : formatBytes(item.virtualSizeBytes),
         formatBytes(item.allocatedBytes),
         item.givesBackBytes === undefined ? '?' : formatBytes(item.givesBackBytes),

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { renderPrune } from '../../../src/cli/render-storage.js';
+import { renderBases, renderPrune, renderStorage } from '../../../src/cli/render-storage.js';
 import type { PrunedBase } from '../../../src/instance/bases/prune-bases.js';
 
 const now = new Date('2026-03-01T12:00:00Z');
@@ -9,6 +9,33 @@ const base: PrunedBase = {
   ...{ virtualSizeBytes: 20 * gib, allocatedBytes: gib, usedBy: [], digest: undefined, problem: undefined },
   ...{ lastUsedAt: '2026-03-01T10:00:00Z', verifiedAt: undefined, removed: true, reason: 'unused' },
 };
+
+describe('images of one name', () => {
+  const ids = ['1e6292f9-82bd-4cdb-969e-c863cb1c6692', '2e6292f9-82bd-4cdb-969e-c863cb1c6692'];
+  const of = (id: string, name = 'fedora-17') => ({ ...base, image: { id, name } });
+
+  it('are told apart by their ids among the bases, where there are two', () => {
+    const [first = '', second = ''] = ids;
+    const text = renderBases([of(first), of(second), of('x', 'debian-12')], now);
+    expect(text).toContain('| fedora-17 (1e6292f9) |');
+    expect(text).toContain('| fedora-17 (2e6292f9) |');
+    expect(text).toMatch(/\| debian-12 +\|/);
+    expect(renderBases([of(first), of(first)], now)).not.toContain('(1e6292f9)');
+  });
+
+  it('are told apart by their ids in df', () => {
+    const items = ids.map((id) => ({
+      ...{ kind: 'image' as const, id, name: 'fedora-17', path: '/i', virtualSizeBytes: gib },
+      ...{ allocatedBytes: gib, givesBackBytes: gib, usedBy: [] },
+    }));
+    const text = renderStorage({
+      ...{ items, sharedBytes: 0, usedBytes: 2 * gib, fileSystem: 'ext4', directory: '/' },
+      ...{ freeBytes: gib, totalBytes: 4 * gib },
+    });
+    expect(text).toContain('| fedora-17 (1e6292f9) |');
+    expect(text).toContain('| fedora-17 (2e6292f9) |');
+  });
+});
 
 describe('renderPrune', () => {
   const render = (freeGib: number, dryRun: boolean) =>
