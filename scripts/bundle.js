@@ -90,8 +90,9 @@ const lateBuiltins = {
     });
     onLoad({ filter: /.*/, namespace: 'late' }, async ({ path }) => {
       const names = Object.keys(await import(`node:${path}`)).filter((name) => name !== 'default');
-      const getters = names.map((name) => `get ${name}() { return require('node:${path}').${name}; }`);
-      return { contents: `module.exports = { ${getters.join(', ')} };` };
+      const getters = names.map((name) => `get ${name}() { return load().${name}; }`);
+      const load = `let loaded; const load = () => (loaded ??= require('node:${path}'));`;
+      return { contents: `${load} module.exports = { ${getters.join(', ')} };` };
     });
   },
 };

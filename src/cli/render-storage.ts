@@ -1,4 +1,4 @@
-import { formatBytes } from '../host/units.js';
+import { count, formatBytes } from '../host/units.js';
 import type { BaseFinding, BaseReport } from '../instance/bases/base-verbs.js';
 import type { StorageItem, StorageKind, StorageReport } from '../instance/bases/measure-storage.js';
 import type { PrunedBase, PruneReport } from '../instance/bases/prune-bases.js';
@@ -118,12 +118,13 @@ function shortList(names: readonly string[]): string {
   return names.length > listedNames ? `${shown} and ${names.length - listedNames} more` : shown;
 }
 
-const kinds: readonly (readonly [StorageKind, string])[] = [
-  ['image', 'images'],
-  ['base', 'bases'],
-  ['overlay', 'overlays'],
-  ['copy', 'raw copies'],
-  ['damaged', 'damaged'],
+/** With what one of them is called, and several. */
+const kinds: readonly (readonly [StorageKind, string, string])[] = [
+  ['image', 'image', 'images'],
+  ['base', 'base', 'bases'],
+  ['overlay', 'overlay', 'overlays'],
+  ['copy', 'raw copy', 'raw copies'],
+  ['damaged', 'damaged', 'damaged'],
 ];
 
 /** A table of all things, the largest of a kind first, sums below it. */
@@ -157,7 +158,7 @@ export function renderStorage(report: StorageReport): string {
 }
 
 function afterwards(item: StorageItem): string {
-  if (item.usedBy.length > 0) return `first delete its ${item.usedBy.length} users`;
+  if (item.usedBy.length > 0) return `first delete its ${count(item.usedBy.length, 'user')}`;
   switch (item.kind) {
     case 'image':
       return 'image remove';
@@ -171,10 +172,10 @@ function afterwards(item: StorageItem): string {
 }
 
 function sumsOf(report: StorageReport): string {
-  const sums = kinds.flatMap(([kind, title]) => {
+  const sums = kinds.flatMap(([kind, one, several]) => {
     const items = report.items.filter((item) => item.kind === kind);
     const bytes = items.reduce((sum, { allocatedBytes }) => sum + allocatedBytes, 0);
-    return items.length === 0 ? [] : [`${items.length} ${title} ${formatBytes(bytes)}`];
+    return items.length === 0 ? [] : [`${count(items.length, one, several)} ${formatBytes(bytes)}`];
   });
   const shared =
     report.sharedBytes === undefined

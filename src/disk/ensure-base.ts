@@ -8,13 +8,11 @@ import type { ImageRecord } from '../image/image-record.js';
 import { imageLockPath } from '../image/image-store.js';
 import type { QemuImg } from '../qemu-img/qemu-img.js';
 import type { BaseFormat } from './base-format.js';
+import type { BaseOrigin } from './base-origin.js';
 import { baseFormatOf, baseName, findBase, listBases, markUsed, type BaseRecord } from './base-record.js';
 import { makeBase, type MakeBaseOptions } from './make-base.js';
 import { settleBase } from './settle-base.js';
 import { checkBase, isTrustedUnsettled } from './verify-base.js';
-
-/** How a base came to this launch: `shared` is one of another size, which the overlay makes up for. */
-export type BaseOrigin = 'found' | 'converted' | 'reflinked' | 'shared';
 
 export interface EnsuredBase {
   readonly base: BaseRecord;

@@ -18,3 +18,8 @@ export function formatBytes(bytes: number): string {
 }
 
 export const bytesPerGib = 1024 ** 3;
+
+/** Words for how many: `1 domain`, `3 domains`. */
+export function count(number: number, noun: string, plural = `${noun}s`): string {
+  return `${number} ${number === 1 ? noun : plural}`;
+}

@@ -1,5 +1,6 @@
 import { rename, writeFile } from 'node:fs/promises';
-import { ensureBase, type BaseOrigin, type EnsuredBase } from '../disk/ensure-base.js';
+import type { BaseOrigin } from '../disk/base-origin.js';
+import { ensureBase, type EnsuredBase } from '../disk/ensure-base.js';
 import { baseFormatOf, type BaseRecord } from '../disk/base-record.js';
 import { settleBase } from '../disk/settle-base.js';
 import { createRootDisk } from '../disk/root-disk.js';

@@ -1,14 +1,8 @@
 import { formatBytes } from '../../host/units.js';
 import { baseFormats } from '../../disk/base-format.js';
+import { baseOriginWords } from '../../disk/base-origin.js';
 import { defineCommand } from '../define-command.js';
 import { imagePositional } from '../positionals.js';
-
-const originWords = {
-  found: 'there already',
-  shared: 'there already, for another size',
-  converted: 'converted',
-  reflinked: 'a clone that shares its blocks',
-} as const;
 
 export const prefetchCommand = defineCommand(
   {
@@ -48,7 +42,7 @@ export const prefetchCommand = defineCommand(
       prefetched
         .map(
           ({ path, allocatedBytes, origin }) =>
-            `${path}  ${formatBytes(allocatedBytes)} on disk, ${originWords[origin]}\n`,
+            `${path}  ${formatBytes(allocatedBytes)} on disk, ${baseOriginWords[origin]}\n`,
         )
         .join(''),
     );

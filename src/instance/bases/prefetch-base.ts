@@ -1,6 +1,7 @@
 import type { BaseFormat } from '../../disk/base-format.js';
 import { chooseBaseFormat } from '../../disk/probe-storage.js';
-import { ensureBase, type BaseOrigin, type EnsuredBase } from '../../disk/ensure-base.js';
+import { baseOriginWords, type BaseOrigin } from '../../disk/base-origin.js';
+import { ensureBase, type EnsuredBase } from '../../disk/ensure-base.js';
 import { settleBase } from '../../disk/settle-base.js';
 import type { Flavor } from '../../flavor/flavor.js';
 import { getFlavor } from '../../flavor/flavor-store.js';
@@ -114,5 +115,5 @@ async function prefetchBase(
 
 function describeEnsured({ base, origin }: EnsuredBase): string {
   const name = `_base/${base.name.slice(0, 8)}…${base.name.slice(40)}`;
-  return `${name}, ${formatBytes(base.virtualSizeBytes)}, ${origin === 'found' ? 'there already' : origin}`;
+  return `${name}, ${formatBytes(base.virtualSizeBytes)}, ${baseOriginWords[origin]}`;
 }

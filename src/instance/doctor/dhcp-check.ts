@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { listDirectory } from '../../host/files.js';
 import type { Examination } from './examination.js';
-import { count, shellQuote, type Finding, type Problem } from './finding.js';
+import { count } from '../../host/units.js';
+import { shellQuote, type Finding, type Problem } from './finding.js';
 import { contains, parseAddress } from './ipv4.js';
 import type { NetworkDhcp } from './network-document.js';
 

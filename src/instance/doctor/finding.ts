@@ -58,11 +58,6 @@ export function statusOf(finding: Finding): FindingStatus {
   return finding.unknown === true ? 'unknown' : 'ok';
 }
 
-/** Words for how many: `1 domain`, `3 domains`. */
-export function count(number: number, noun: string, plural = `${noun}s`): string {
-  return `${number} ${number === 1 ? noun : plural}`;
-}
-
 const listedNames = 3;
 
 export function shortList(names: readonly string[]): string {

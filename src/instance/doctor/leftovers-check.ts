@@ -6,7 +6,8 @@ import { releaseAddresses } from '../networks/dhcp-reservations.js';
 import { forgetDomain, isActive } from '../forget-domain.js';
 import { findRecordIn } from '../instance-record.js';
 import type { Examination, ObservedDomain } from './examination.js';
-import { count, shellQuote, shortList, type Finding, type Problem } from './finding.js';
+import { count } from '../../host/units.js';
+import { shellQuote, shortList, type Finding, type Problem } from './finding.js';
 
 /** What lies about: files of commands that are gone, records without domains, domains without records. */
 export async function checkLeftovers(examination: Examination): Promise<Finding> {

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { formatBytes } from '../../host/units.js';
+import { count, formatBytes } from '../../host/units.js';
 import { isActive } from '../forget-domain.js';
 import type { Examination } from './examination.js';
-import { count, shortList, type Finding, type Problem } from './finding.js';
+import { shortList, type Finding, type Problem } from './finding.js';
 
 export interface MemoryFacts {
   readonly totalBytes: number;

@@ -5,7 +5,8 @@ import { LaunchError } from '../../host/launch-error.js';
 import { complaintOf } from '../../host/command.js';
 import { fileSystemError } from '../../host/system-error.js';
 import type { Examination } from './examination.js';
-import { count, shellQuote, type Finding, type Problem } from './finding.js';
+import { count } from '../../host/units.js';
+import { shellQuote, type Finding, type Problem } from './finding.js';
 import { readChains } from './instance-chains.js';
 
 const prefix = 'trusted.libvirt.security.';

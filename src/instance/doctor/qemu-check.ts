@@ -4,7 +4,8 @@ import { asMaker } from '../../host/maker.js';
 import { ensureDirectory } from '../../host/files.js';
 import { diskFormats } from '../../qemu-img/disk-format.js';
 import type { Examination } from './examination.js';
-import { count, shortList, type Finding, type Problem } from './finding.js';
+import { count } from '../../host/units.js';
+import { shortList, type Finding, type Problem } from './finding.js';
 import { join } from 'node:path';
 import { rm, writeFile } from 'node:fs/promises';
 

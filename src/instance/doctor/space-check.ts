@@ -2,9 +2,9 @@ import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { findFileStat } from '../../host/files.js';
 import { errnoOf, fileSystemError } from '../../host/system-error.js';
-import { bytesPerGib, formatBytes } from '../../host/units.js';
+import { count, bytesPerGib, formatBytes } from '../../host/units.js';
 import type { Examination } from './examination.js';
-import { count, type Finding, type Problem } from './finding.js';
+import type { Finding, Problem } from './finding.js';
 
 export interface SpaceFacts {
   readonly freeBytes: number;
