@@ -79,7 +79,7 @@ async function carryOut(home: string, child: ChildVerb): Promise<unknown> {
       }
       return child.times;
     case 'prefetch':
-      return await prefetchBases(host, { image: child.image, flavors: [child.flavor] }, work);
+      return (await prefetchBases(host, { image: child.image, flavors: [child.flavor] }, work))[0];
     case 'prune': {
       const rule = { olderThanMs: 0, keepFreeBytes: undefined, dryRun: false };
       return (await pruneBases(host, rule, work)).removedBytes;
