@@ -212,7 +212,7 @@ describe('an ordinary user, on a libvirt of his own', () => {
       },
     });
   const launch = async (...args: readonly string[]) =>
-    await asUser(process.execPath, join(project, 'dist', 'main.js'), ...args);
+    await asUser(process.execPath, join(project, 'dist', 'main.cjs'), ...args);
   const virshAs = async (...args: readonly string[]) => await asUser('virsh', '-q', ...args);
 
   it('launches a guest that he reaches by ssh, without a word about networks', async () => {
