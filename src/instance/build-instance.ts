@@ -129,7 +129,9 @@ async function makeInstanceDirectory(building: Building, ensured: EnsuredBase): 
     `making ${plan.domainName}/disk`,
     async () => {
       const making = createRootDisk(temporary, paths.disk, request, host, work);
-      await Promise.race([making, loadRendering()]);
+      // Behind the start of its process, a document object model can take its time to load.
+      const started = new Promise((resolve) => setImmediate(resolve));
+      await Promise.race([making, started.then(loadRendering)]);
       return await making;
     },
     (made) => `${plan.domainName}/disk, ${made}, ${formatBytes(plan.disk.virtualSizeBytes)}`,
@@ -232,9 +234,7 @@ async function define(
   );
 }
 
-/** A document object model takes its time to load: it is loaded while qemu-img works. */
 async function loadRendering() {
-  await new Promise((resolve) => setImmediate(resolve));
   return await import('../domain/render-domain.js');
 }
 
