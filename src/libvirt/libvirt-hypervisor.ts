@@ -37,6 +37,7 @@ const domainsAtATime = 16;
 export class LibvirtHypervisor implements Hypervisor {
   readonly uri: string;
   readonly #virsh: Virsh;
+  readonly #underWay = new Set<Promise<unknown>>();
   #connection: Promise<Connection> | undefined;
 
   constructor(uri: string, runner: CommandRunner) {
@@ -182,6 +183,8 @@ export class LibvirtHypervisor implements Hypervisor {
   }
 
   async close(): Promise<void> {
+    // libvirt frees what a connection has when it is closed, also under a call in another thread.
+    while (this.#underWay.size > 0) await Promise.allSettled(this.#underWay);
     const connection = await this.#connection?.catch(() => undefined);
     this.#connection = undefined;
     await connection?.connectClose();
@@ -195,14 +198,18 @@ export class LibvirtHypervisor implements Hypervisor {
 
   async #call<T>(action: string, run: (connection: Connection) => Promise<T>): Promise<T> {
     const { uri } = this;
+    this.#connection ??= open(uri);
+    const answer = this.#connection.then(run);
+    this.#underWay.add(answer);
     try {
-      this.#connection ??= open(uri);
-      return await run(await this.#connection);
+      return await answer;
     } catch (error) {
       const failure = hypervisorError(action, uri, error);
       // A daemon that was restarted closed our connection; the next call opens a new one.
       if (failure.code === 'HYPERVISOR_UNREACHABLE') this.#connection = undefined;
       throw failure;
+    } finally {
+      this.#underWay.delete(answer);
     }
   }
 }

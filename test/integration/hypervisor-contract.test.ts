@@ -505,6 +505,18 @@ describe('a libvirt that cannot be reached', () => {
     await expectRefusal(hypervisor.findVolumePath('default', 'volume'), 'HYPERVISOR_UNREACHABLE');
   });
 
+  it.each(['test:///default', systemUri])('%s answers what it was asked before it is closed', async (uri) => {
+    const hypervisor = new LibvirtHypervisor(uri, systemCommandRunner);
+    let answered = 0;
+    const asking = Array.from({ length: 20 }, async () => {
+      await hypervisor.listDomains();
+      answered += 1;
+    });
+    await hypervisor.close();
+    expect(answered).toBe(20);
+    await Promise.all(asking);
+  });
+
   it('a broken connection is opened anew by the next call', async () => {
     const hypervisor = new LibvirtHypervisor('test:///default', systemCommandRunner);
     await hypervisor.listDomains();
