@@ -6,6 +6,8 @@ export interface BenchmarkOptions {
   /** An empty directory for files, on the file system that is measured. */
   readonly directory: string;
   readonly signal: AbortSignal;
+  /** Start of the names of domains; whatever is left under it is cleared afterwards. */
+  readonly prefix: string;
   /** Says what is going on. */
   readonly say: (text: string) => void;
 }

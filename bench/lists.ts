@@ -4,9 +4,8 @@ import { join } from 'node:path';
 import type { Benchmark, BenchmarkOptions, Comparison } from './benchmark.js';
 import { importIdleImage } from './idle-image.js';
 import { measureInTurn, type Contender } from './measure.js';
-import { launchCommand, runCommand, timeCommand, type Surroundings } from './processes.js';
+import { launchCommand, runCommand, surroundingsOf, timeCommand, type Surroundings } from './processes.js';
 
-const prefix = 'bench-list';
 const imageName = 'idle';
 const counts = [10, 100, 1000] as const;
 const asked = [
@@ -26,30 +25,18 @@ export const lists: Benchmark = {
   name: 'lists',
   title: 'Lists',
   async run(options) {
-    const { directory, signal, say } = options;
-    const surroundings: Surroundings = { home: join(directory, 'home'), signal, prefix };
+    const { directory, say } = options;
+    const surroundings = surroundingsOf(options);
     await importIdleImage(imageName, directory, surroundings);
     const first = await launchFirst(surroundings);
-    const defined = [first.uuid];
-    try {
-      const comparisons: Comparison[] = [];
-      for (const count of counts) {
-        say(`defining ${count} domains`);
-        for (let number = defined.length + 1; number <= count; number += 1) {
-          defined.push(await defineAnother(first, number, surroundings));
-        }
-        comparisons.push(await compare(count, first, options, surroundings));
-      }
-      return comparisons;
-    } finally {
-      say('undefining them');
-      for (const uuid of defined) {
-        await runCommand(['virsh', '-q', 'undefine', uuid], {
-          ...surroundings,
-          signal: new AbortController().signal,
-        });
-      }
+    const comparisons: Comparison[] = [];
+    let defined = 1;
+    for (const count of counts) {
+      say(`defining ${count} domains`);
+      while (defined < count) await defineAnother(first, (defined += 1), surroundings);
+      comparisons.push(await compare(count, first, options, surroundings));
     }
+    return comparisons;
   },
 };
 
@@ -77,8 +64,8 @@ async function launchFirst(surroundings: Surroundings): Promise<First> {
   };
 }
 
-async function defineAnother(first: First, number: number, surroundings: Surroundings): Promise<string> {
-  const name = `${prefix}-${number.toString(16).padStart(8, '0')}`;
+async function defineAnother(first: First, number: number, surroundings: Surroundings): Promise<void> {
+  const name = `${surroundings.prefix}-${number.toString(16).padStart(8, '0')}`;
   const uuid = randomUUID();
   const directory = join(first.directory, '..', name);
   const asOther = (text: string) => text.replaceAll(first.domainName, name).replaceAll(first.uuid, uuid);
@@ -88,7 +75,6 @@ async function defineAnother(first: First, number: number, surroundings: Surroun
   await writeFile(join(directory, 'instance.json'), JSON.stringify({ ...record, number }));
   await writeFile(join(directory, 'domain.xml'), asOther(first.xml));
   await runCommand(['virsh', '-q', 'define', join(directory, 'domain.xml')], surroundings);
-  return uuid;
 }
 
 async function compare(

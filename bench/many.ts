@@ -1,8 +1,7 @@
-import { join } from 'node:path';
 import type { Benchmark } from './benchmark.js';
 import { deleteAll, importIdleImage } from './idle-image.js';
 import { measureInTurn, type Contender, type Sample } from './measure.js';
-import { launchCommand, watchCommand, type Surroundings } from './processes.js';
+import { launchCommand, surroundingsOf, watchCommand, type Surroundings } from './processes.js';
 
 const reference = '10 in turn';
 const imageName = 'idle';
@@ -11,8 +10,9 @@ const asked = ['--flavor', 'm1.tiny', '--memory', '64', '--virt-type', 'qemu', '
 export const many: Benchmark = {
   name: 'many',
   title: 'Many at once',
-  async run({ directory, signal, say, rounds = 3 }) {
-    const surroundings: Surroundings = { home: join(directory, 'home'), signal, prefix: 'bench-many' };
+  async run(options) {
+    const { directory, signal, say, rounds = 3 } = options;
+    const surroundings = surroundingsOf(options);
     await importIdleImage(imageName, directory, surroundings);
     const contender = (name: string, count: number, launch: () => Promise<Watched>): Contender => ({
       name,

@@ -1,6 +1,8 @@
 import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { execa } from 'execa';
+import type { BenchmarkOptions } from './benchmark.js';
 import { mib } from './disks.js';
 
 /** The built binary; `npm run bench` builds it first. */
@@ -11,6 +13,11 @@ export interface Surroundings {
   readonly signal: AbortSignal;
   /** Start of the domains' names, so that what was made can be told from what was there. */
   readonly prefix: string;
+}
+
+/** A home of the run's own. */
+export function surroundingsOf({ directory, signal, prefix }: BenchmarkOptions): Surroundings {
+  return { home: join(directory, 'home'), signal, prefix };
 }
 
 /** Our command, as a user would run it. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { Benchmark } from './benchmark.js';
+import { clearUp } from './clear-up.js';
 import { coldLaunch } from './cold-launch.js';
 import { convert } from './convert.js';
 import { guestIo } from './guest-io.js';
@@ -66,6 +67,8 @@ async function main(): Promise<void> {
     : chosen) {
     if (benchmark === undefined) continue;
     await mkdir(values.directory, { recursive: true });
+    // Of this run alone, whatever another one does beside it.
+    const prefix = `bench-${process.pid.toString(36)}`;
     const directory = await mkdtemp(join(values.directory, `launch-bench-${benchmark.name}-`));
     // QEMU runs as a user of its own, and has to pass.
     await chmod(directory, 0o711);
@@ -75,6 +78,7 @@ async function main(): Promise<void> {
         rounds,
         directory,
         signal: interruption.signal,
+        prefix,
         say: (text) => {
           console.error(`${benchmark.name}: ${text}`);
         },
@@ -82,7 +86,13 @@ async function main(): Promise<void> {
       const measured = { benchmark, comparisons, machine, when: new Date() };
       if (values['dry-run']) console.log(renderSection(measured));
       else await writeReport(page, measured);
+    } catch (error) {
+      if (!interruption.signal.aborted) throw error;
+      console.error(`${benchmark.name}: ${(interruption.signal.reason as Error).message}; clearing up`);
+      process.exitCode = 130;
+      return;
     } finally {
+      await clearUp(prefix);
       await rm(directory, { recursive: true, force: true });
     }
   }

@@ -1,15 +1,15 @@
-import { join } from 'node:path';
 import type { Benchmark } from './benchmark.js';
 import { measureInTurn, type Contender } from './measure.js';
-import { launchCommand, timeCommand, type Surroundings } from './processes.js';
+import { launchCommand, surroundingsOf, timeCommand } from './processes.js';
 
 const reference = 'node -e 0';
 
 export const startUp: Benchmark = {
   name: 'start-up',
   title: 'Starting the program',
-  async run({ directory, signal, say, rounds = 21 }) {
-    const surroundings: Surroundings = { home: join(directory, 'home'), signal, prefix: 'bench' };
+  async run(options) {
+    const { signal, say, rounds = 21 } = options;
+    const surroundings = surroundingsOf(options);
     const contender = (name: string, command: readonly [string, ...string[]]): Contender => ({
       name,
       measure: async () => ({ wall: await timeCommand(command, surroundings) }),

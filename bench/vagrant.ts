@@ -7,9 +7,8 @@ import {
   type VagrantProject,
 } from '../test/support/vagrant-project.js';
 import type { Benchmark } from './benchmark.js';
-import { deleteAll } from './idle-image.js';
 import { measureInTurn, type Contender } from './measure.js';
-import { launchCommand, runCommand, timeCommand, type Surroundings } from './processes.js';
+import { launchCommand, runCommand, surroundingsOf, timeCommand, type Surroundings } from './processes.js';
 
 /** "tiny" with Vagrant's published key; test/vagrant/run makes it. */
 const tiny = fileURLToPath(new URL('../../../.cache/vagrant/tiny.qcow2', import.meta.url));
@@ -20,13 +19,14 @@ export const vagrant: Benchmark = {
   name: 'vagrant',
   title: 'Vagrant and launch, on the same box',
   onlyByName: true,
-  async run({ directory, signal, say, rounds = 5 }) {
+  async run(options) {
+    const { directory, signal, say, rounds = 5 } = options;
     await access(tiny).catch(() => {
       throw new Error(`"${tiny}" is missing; make it by:  npm run test:vagrant -- box`);
     });
     // QEMU's user has to get through to the disks.
     await chmod(directory, 0o711);
-    const surroundings: Surroundings = { home: join(directory, 'home'), signal, prefix: 'bench-vagrant' };
+    const surroundings = surroundingsOf(options);
     const box = join(directory, 'tiny.box');
     const asRoot = ['--property', 'os_admin_user=root'];
     const command = (...args: readonly string[]) => runCommand(launchCommand(...args), surroundings);
@@ -56,9 +56,7 @@ export const vagrant: Benchmark = {
         },
       ];
     } finally {
-      // Vagrant's first: ours are not deleted any more once the signal has come.
       await project.dispose();
-      await deleteAll(surroundings);
     }
   },
 };

@@ -5,10 +5,9 @@ import type { Benchmark, BenchmarkOptions } from './benchmark.js';
 import { defineLike, forgetLike, type DomainPattern } from './domain-pattern.js';
 import { deleteAll, importIdleImage } from './idle-image.js';
 import { measureInTurn, type Contender } from './measure.js';
-import { launchCommand, runCommand, timeCommand, type Surroundings } from './processes.js';
+import { launchCommand, runCommand, timeCommand, type Surroundings, surroundingsOf } from './processes.js';
 
 const reference = 'the floor: qemu-img create, virsh define, virsh start';
-const prefix = 'bench-warm';
 const imageName = 'idle';
 const asked = ['--flavor', 'm1.tiny', '--memory', '128', '--virt-type', 'qemu', '--wait', 'running'];
 
@@ -17,7 +16,7 @@ export const warmLaunch: Benchmark = {
   title: 'A warm launch',
   async run(options) {
     const { directory, signal, say, rounds = 11 } = options;
-    const surroundings: Surroundings = { home: join(directory, 'home'), signal, prefix };
+    const surroundings = surroundingsOf(options);
     await importIdleImage(imageName, directory, surroundings);
     const pattern = await launchPattern(surroundings);
     const contenders = [
@@ -67,7 +66,11 @@ function ours(surroundings: Surroundings): Contender {
   };
 }
 
-function theFloor(pattern: Pattern, { directory }: BenchmarkOptions, surroundings: Surroundings): Contender {
+function theFloor(
+  pattern: Pattern,
+  { directory, prefix }: BenchmarkOptions,
+  surroundings: Surroundings,
+): Contender {
   return {
     name: reference,
     measure: async (round) => {
@@ -88,7 +91,7 @@ function theFloor(pattern: Pattern, { directory }: BenchmarkOptions, surrounding
 
 function virtInstall(
   pattern: Pattern,
-  { directory }: BenchmarkOptions,
+  { directory, prefix }: BenchmarkOptions,
   surroundings: Surroundings,
 ): Contender {
   return {
