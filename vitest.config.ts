@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
+const slow = { testTimeout: 600_000, hookTimeout: 600_000 } as const;
 const common = { environment: 'node', dangerouslyIgnoreUnhandledErrors: false } as const;
 
 export default defineConfig({
@@ -20,12 +21,23 @@ export default defineConfig({
       {
         test: {
           ...common,
+          ...slow,
           name: 'e2e',
-          include: ['test/e2e/**/*.test.ts'],
-          testTimeout: 600_000,
-          hookTimeout: 600_000,
-          // Guests under TCG take a core each; files side by side would only slow each other down.
+          include: ['test/e2e/*.test.ts'],
+          // A guest under TCG takes a core.
+          maxWorkers: 2,
+          sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        // What keeps every processor busy by itself, or looks at the host as a whole.
+        test: {
+          ...common,
+          ...slow,
+          name: 'e2e-alone',
+          include: ['test/e2e/alone/*.test.ts'],
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
       {
@@ -37,6 +49,7 @@ export default defineConfig({
           testTimeout: 1_200_000,
           hookTimeout: 600_000,
           fileParallelism: false,
+          sequence: { groupOrder: 3 },
         },
       },
     ],

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import type { HealthReport } from '../../src/instance/doctor/examine-host.js';
+import type { HealthReport } from '../../../src/instance/doctor/examine-host.js';
 import {
   createE2eHost,
   eventually,
@@ -12,7 +12,7 @@ import {
   tinyImage,
   virsh,
   type E2eHost,
-} from '../support/e2e-host.js';
+} from '../../support/e2e-host.js';
 
 let host: E2eHost;
 /** What a test made outside of its home, to be taken away whatever becomes of the test. */

@@ -2,7 +2,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createE2eHost, requireTinyImage, tinyImage, virsh, type E2eHost } from '../support/e2e-host.js';
+import { createE2eHost, requireTinyImage, tinyImage, virsh, type E2eHost } from '../../support/e2e-host.js';
 
 const raceMs = 40_000;
 const launchArguments = [

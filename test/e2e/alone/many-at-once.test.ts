@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { createE2eHost, requireTinyImage, tinyImage, virsh, type E2eHost } from '../support/e2e-host.js';
+import { createE2eHost, requireTinyImage, tinyImage, virsh, type E2eHost } from '../../support/e2e-host.js';
 
 const count = 12;
 

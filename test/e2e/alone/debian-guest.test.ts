@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { canBuildDebianImage, requireDebianImage, type DebianImage } from '../support/debian-image.js';
-import { createE2eHost, virsh, type E2eHost } from '../support/e2e-host.js';
+import { canBuildDebianImage, requireDebianImage, type DebianImage } from '../../support/debian-image.js';
+import { createE2eHost, virsh, type E2eHost } from '../../support/e2e-host.js';
 
 /** What `launch … --format json` says of a guest that has come up. */
 interface Launched {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { createE2eHost, requireTinyImage, tinyImage, virsh, type E2eHost } from '../support/e2e-host.js';
+import { createE2eHost, requireTinyImage, tinyImage, virsh, type E2eHost } from '../../support/e2e-host.js';
 
 interface Launched {
   readonly domainName: string;
