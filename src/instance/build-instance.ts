@@ -180,19 +180,13 @@ async function defineAndStart(building: Building, record: InstanceRecord): Promi
     try {
       const launch = { record, planned: plan.interfaces, maker: building.maker };
       return await onFreePorts(host, launch, work, async (settled) => {
-        const defined = await define(building, settled, cpuMode, cacheMode);
-        await runStep(
-          work,
-          'running',
-          `starting ${plan.domainName}`,
-          async () => {
-            const before = performance.now();
-            await host.hypervisor.startDomain(record.uuid);
-            return performance.now() - before;
-          },
-          (milliseconds) => `${(milliseconds / 1000).toFixed(1)} s`,
-        );
-        return defined;
+        await define(building, settled, cpuMode, cacheMode);
+        // What libvirt made of it is kept while the guest starts.
+        const keeping = keepDefinition(building, settled, cpuMode);
+        const starting = start(building, record.uuid);
+        await Promise.allSettled([keeping, starting]);
+        await starting;
+        return await keeping;
       });
     } catch (error) {
       const next = modes[index + 1];
@@ -212,10 +206,9 @@ async function define(
   record: InstanceRecord,
   cpuMode: CpuMode,
   cacheMode: 'none' | 'writeback',
-): Promise<InstanceRecord> {
-  const { host, maker, plan, work } = building;
-  const paths = host.home.instance(plan.domainName);
-  return await runStep(
+): Promise<void> {
+  const { host, plan, work } = building;
+  await runStep(
     work,
     'domain',
     `defining ${plan.domainName}`,
@@ -224,13 +217,36 @@ async function define(
       const { renderDomain } = await loadRendering();
       const xml = await timed(work, 'render', async () => renderDomain(building.template.xml, spec));
       await timed(work, 'define', () => host.hypervisor.defineDomain(xml));
-      const kept = await host.hypervisor.readDomainXml(record.uuid, { inactive: true });
-      const defined = { ...record, cpuMode, machineType: parseDomain(kept).machineType ?? null };
-      await writeFile(paths.domainXml, kept);
-      await writeFileAtomic(paths.record, renderRecord(defined), maker);
-      return defined;
     },
     () => `${plan.domainName}, ${plan.virtType}, driver type ${record.disk.format}`,
+  );
+}
+
+/** Writes down the document that the domain can be defined from again, and what it froze. */
+async function keepDefinition(
+  { host, maker, plan }: Building,
+  record: InstanceRecord,
+  cpuMode: CpuMode,
+): Promise<InstanceRecord> {
+  const paths = host.home.instance(plan.domainName);
+  const kept = await host.hypervisor.readDomainXml(record.uuid, { inactive: true });
+  const defined = { ...record, cpuMode, machineType: parseDomain(kept).machineType ?? null };
+  await writeFile(paths.domainXml, kept);
+  await writeFileAtomic(paths.record, renderRecord(defined), maker);
+  return defined;
+}
+
+async function start({ host, plan, work }: Building, uuid: string): Promise<void> {
+  await runStep(
+    work,
+    'running',
+    `starting ${plan.domainName}`,
+    async () => {
+      const before = performance.now();
+      await host.hypervisor.startDomain(uuid);
+      return performance.now() - before;
+    },
+    (milliseconds) => `${(milliseconds / 1000).toFixed(1)} s`,
   );
 }
 
