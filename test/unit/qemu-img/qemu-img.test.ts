@@ -55,6 +55,19 @@ describe('invariant 4: qemu-img never probes a format', () => {
   });
 });
 
+describe('an overlay has clusters whose tables are cached', () => {
+  const gib = 2 ** 30;
+  it.each([
+    [128 * gib, 'extended_l2=on'],
+    [128 * gib + 512, 'extended_l2=on,cluster_size=128k'],
+    [160 * gib, 'extended_l2=on,cluster_size=128k'],
+  ])('of %i bytes: %s', async (virtualSizeBytes, layout) => {
+    const { runner, qemuImg } = scripted({});
+    await qemuImg.createOverlay('/d/disk', { basePath: '/b/base', baseFormat: 'raw', virtualSizeBytes });
+    expect(runner.calls[0]?.args[5]).toBe(`backing_file=/b/base,backing_fmt=raw,${layout}`);
+  });
+});
+
 describe('an overlay has subclusters where QEMU knows them', () => {
   const overlay = { basePath: '/b/base', baseFormat: 'raw', virtualSizeBytes: 1024 };
   // QEMU 5.1's words.
