@@ -1,33 +1,9 @@
 import yargs, { type Argv } from 'yargs';
 import { launchVersion } from '../host/version.js';
+import { commands, commonOptions } from './all-commands.js';
 import { addExamples } from './define-command.js';
-import { baseCommand } from './commands/base.js';
-import { consoleCommand } from './commands/console.js';
-import { cpCommand } from './commands/cp.js';
-import { deleteCommand } from './commands/delete.js';
-import { dfCommand } from './commands/df.js';
-import { doctorCommand } from './commands/doctor.js';
-import { execCommand } from './commands/exec.js';
-import { flavorCommand } from './commands/flavor.js';
-import { imageCommand, standardInput, standardOutput } from './commands/image.js';
-import { inspectCommand } from './commands/inspect.js';
-import { listCommand } from './commands/list.js';
-import { logCommand } from './commands/log.js';
-import { runCommand } from './commands/run.js';
-import { showCommand } from './commands/show.js';
-import { sshCommand } from './commands/ssh.js';
-import { sshConfigCommand } from './commands/ssh-config.js';
-import { templateCommand } from './commands/template.js';
-import { waitCommand } from './commands/wait.js';
-import { vncCommand } from './commands/vnc.js';
-import {
-  pauseCommand,
-  rebootCommand,
-  resumeCommand,
-  startCommand,
-  stopCommand,
-} from './commands/change-state.js';
-import { completionCommand, wordsToComplete } from './commands/completion.js';
+import { standardInput, standardOutput } from './commands/image.js';
+import { wordsToComplete } from './commands/completion.js';
 import { isExportFormat } from '../image/export/export-format.js';
 import { isDiskFormat } from '../qemu-img/disk-format.js';
 import type { CommonOptions, Surroundings } from './context.js';
@@ -36,46 +12,6 @@ import { markOperands } from './operands.js';
 import { splitFormat } from './split-format.js';
 import { reportError } from './terminal/error-report.js';
 import { usageError } from './usage-error.js';
-
-const commands = [
-  ...[runCommand, listCommand, showCommand, inspectCommand],
-  ...[startCommand, stopCommand, rebootCommand, pauseCommand, resumeCommand, deleteCommand],
-  ...[waitCommand],
-  ...[sshCommand, execCommand, cpCommand, logCommand, consoleCommand, vncCommand, sshConfigCommand],
-  ...[baseCommand, dfCommand, doctorCommand],
-  ...[imageCommand, flavorCommand, templateCommand, completionCommand],
-];
-
-const commonOptions = {
-  format: {
-    choices: ['table', 'json'] as const,
-    default: 'table' as const,
-    describe: 'how to print results',
-  },
-  home: {
-    type: 'string',
-    describe: 'where images and instances are kept (LAUNCH_HOME)',
-    requiresArg: true,
-  },
-  connect: { type: 'string', describe: "libvirt's URI (LIBVIRT_DEFAULT_URI)", requiresArg: true },
-  quiet: {
-    type: 'boolean',
-    alias: 'q',
-    default: false,
-    describe: 'no progress, only results and errors',
-  },
-  verbose: { type: 'boolean', default: false, describe: 'show where an error came from' },
-  timings: {
-    type: 'boolean',
-    default: false,
-    describe: 'show when each piece of work began, how long it took',
-  },
-  trace: {
-    type: 'string',
-    describe: 'write the timings to a file for chrome://tracing',
-    requiresArg: true,
-  },
-} as const;
 
 /**
  * Runs one command line.
@@ -160,14 +96,15 @@ function declareProgram(args: readonly string[], surroundings: Surroundings): Ar
 }
 
 /** Names from the records, and the commands and options that fit. */
-async function complete(words: readonly string[], surroundings: Surroundings): Promise<readonly string[]> {
-  const { completeCommands, completeNames } = await import('./completion.js');
+async function complete(typed: readonly string[], surroundings: Surroundings): Promise<readonly string[]> {
+  const { completeCommands, completeNames, readCompletion } = await import('./completion.js');
   const { openHost } = await import('../instance/open-host.js');
   const { environment } = surroundings;
   const host = openHost({ home: environment['LAUNCH_HOME'], connect: environment['LIBVIRT_DEFAULT_URI'] });
-  const names = (await completeNames(host, words)) ?? [];
-  const candidates = [...names, ...completeCommands(commands, Object.keys(commonOptions), words)];
-  return [...new Set(candidates)].filter((candidate) => candidate.startsWith(words.at(-1) ?? ''));
+  const completion = readCompletion(typed, commands, commonOptions);
+  const names = (await completeNames(host, completion)) ?? [];
+  const candidates = [...names, ...completeCommands(commands, commonOptions, completion)];
+  return [...new Set(candidates)].filter((candidate) => candidate.startsWith(typed.at(-1) ?? ''));
 }
 
 /**

@@ -1,32 +1,34 @@
+import type { Options } from 'yargs';
 import { checkIds } from '../instance/doctor/finding.js';
 import type { Host } from '../instance/open-host.js';
 import { exportFormats } from '../image/export/export-format.js';
 import { diskFormats } from '../qemu-img/disk-format.js';
-import type { Command } from './define-command.js';
+import { valuedOptions, type Command } from './define-command.js';
+
+/** What a shell asks about. */
+export interface Completion {
+  /** What was typed after the program's name, the word under the cursor last. */
+  readonly typed: readonly string[];
+  /** The same without options and their values. */
+  readonly words: readonly string[];
+}
 
 const instanceCommands = [
   ...['show', 'inspect', 'start', 'stop', 'reboot', 'pause', 'resume', 'unpause', 'wait'],
   ...['delete', 'rm', 'log', 'console', 'ssh', 'exec', 'vnc', 'ssh-config'],
 ];
 const imageCommands = ['show', 'rename', 'remove', 'rm', 'delete', 'export', 'verify'];
-/** Options before or between the words of a command whose value is the next word. */
-const withValue = new Set([
-  ...['--home', '--connect', '--format', '--trace', '--timeout', '--user', '-l', '--identity', '-i'],
-  ...['--disk-format', '--base-format', '--flavor', '--template', '--virt-type', '--wait', '--for'],
-]);
 const flavorCommands = ['show', 'remove', 'rm', 'delete'];
 
 /**
  * Names that can stand where the cursor is, from the records alone: completion never waits for libvirt.
  *
- * @param typed what was typed after the program's name, the word under the cursor last
  * @returns undefined where only commands and options fit
  */
 export async function completeNames(
   host: Host,
-  typed: readonly string[],
+  { typed, words }: Completion,
 ): Promise<readonly string[] | undefined> {
-  const words = withoutOptions(typed);
   const [command, second] = words;
   const previous = typed.at(-2);
   if (previous === '--format' || previous === '--disk-format') {
@@ -57,12 +59,21 @@ export async function completeNames(
   return undefined;
 }
 
-/** The words of a command and its names, the one under the cursor last. */
-function withoutOptions(typed: readonly string[]): readonly string[] {
-  return typed.filter((word, index) => {
+export function readCompletion(
+  typed: readonly string[],
+  commands: readonly Command[],
+  commonOptions: Readonly<Record<string, Options>>,
+): Completion {
+  const valued = new Set([...valuedOptions(commonOptions), ...valuedOf(commands)]);
+  const words = typed.filter((word, index) => {
     if (index === typed.length - 1) return true;
-    return !word.startsWith('-') && !withValue.has(typed[index - 1] ?? '');
+    return !word.startsWith('-') && !valued.has(typed[index - 1] ?? '');
   });
+  return { typed, words };
+}
+
+function valuedOf(commands: readonly Command[]): readonly string[] {
+  return commands.flatMap(({ outline }) => [...outline.valued, ...valuedOf(outline.commands)]);
 }
 
 /** In `image import` and `image export` --format is --disk-format, too. */
@@ -114,8 +125,8 @@ async function instanceNames(host: Host): Promise<readonly string[]> {
 /** Commands, or behind a dash options, that can stand where the cursor is. */
 export function completeCommands(
   commands: readonly Command[],
-  commonOptions: readonly string[],
-  words: readonly string[],
+  commonOptions: Readonly<Record<string, Options>>,
+  { words }: Completion,
 ): readonly string[] {
   // Without a name of a command the words are those of `launch IMAGE`.
   const [launch] = commands;
@@ -128,7 +139,7 @@ export function completeCommands(
     options = found.outline.options;
   }
   if (words.at(-1)?.startsWith('-') === true) {
-    return [...options, ...commonOptions.map((name) => `--${name}`), '--help'];
+    return [...options, ...Object.keys(commonOptions).map((name) => `--${name}`), '--help'];
   }
   const atName = words
     .slice(0, -1)

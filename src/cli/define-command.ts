@@ -27,6 +27,8 @@ interface CommandOutline {
   readonly required: readonly string[];
   /** With their dashes. */
   readonly options: readonly string[];
+  /** Those whose value is the next word, with their short names. */
+  readonly valued: readonly string[];
   readonly commands: readonly Command[];
 }
 
@@ -43,6 +45,7 @@ export function defineCommand<
     names: usages.map((usage) => usage.split(' ')[0] ?? ''),
     required: [...(usages[0] ?? '').matchAll(/<([\w-]+)/g)].map((match) => match[1] ?? ''),
     options: Object.keys(definition.options).map((name) => `--${name}`),
+    valued: valuedOptions(definition.options),
     commands: [],
   };
   const declaration = (surroundings: Surroundings): CommandModule<CommonOptions> => ({
@@ -58,6 +61,14 @@ export function defineCommand<
     },
   });
   return Object.assign(declaration, { outline });
+}
+
+/** Of these options those that take a value, each by all its names, with their dashes. */
+export function valuedOptions(options: Readonly<Record<string, Options>>): readonly string[] {
+  return Object.entries(options)
+    .filter(([, { type }]) => type !== 'boolean' && type !== 'count')
+    .flatMap(([name, { alias }]) => [name, ...(alias === undefined ? [] : [alias].flat())])
+    .map((name) => (name.length === 1 ? `-${name}` : `--${name}`));
 }
 
 /**
@@ -84,7 +95,7 @@ export function defineGroup(
   commands: readonly Command[],
   examples: readonly Example[],
 ): Command {
-  const outline: CommandOutline = { names: [name], required: [], options: [], commands };
+  const outline: CommandOutline = { names: [name], required: [], options: [], valued: [], commands };
   const declaration = (surroundings: Surroundings): CommandModule<CommonOptions> => ({
     command: name,
     describe,

@@ -1,7 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { describe, expect, it } from 'vitest';
 
-import { completeNames } from '../../../src/cli/completion.js';
+import { commands, commonOptions } from '../../../src/cli/all-commands.js';
+import { completeCommands, completeNames, readCompletion } from '../../../src/cli/completion.js';
 import ours from '../../../src/image/catalogue/catalogue.json' with { type: 'json' };
 import { exportFormats } from '../../../src/image/export/export-format.js';
 import { diskFormats } from '../../../src/qemu-img/disk-format.js';
@@ -26,6 +27,23 @@ const launchable = [...images, ...catalogue];
 const flavors = ['m1.tiny', 'm1.small', 'm1.medium', 'm1.large', 'm1.xlarge'];
 const templates = ['legacy', 'linux', 'windows'];
 const instances = ['web', 'instance-00000001', 'instance-00000002', 'instance-00000003'];
+
+const read = (typed: readonly string[]) => readCompletion(typed, commands, commonOptions);
+const namesFor = (host: Host, typed: readonly string[]) => completeNames(host, read(typed));
+
+describe('completeCommands', () => {
+  it.each([
+    ['behind options of their own', ['--home', '/x', '-q', 'la', ''], []],
+    ['behind an option and its value', ['--home', '/x', 'image', ''], ['catalogue', 'import', 'export']],
+    ['between options', ['image', '--format', 'json', ''], ['catalogue', 'import', 'export']],
+    ['behind nothing', ['--trace', '/t', ''], ['list', 'image', 'delete']],
+    ['not behind an image', ['fedora-17', ''], []],
+  ])('offers commands %s', (_what, typed, some) => {
+    const offered = completeCommands(commands, commonOptions, read(typed));
+    if (some.length === 0) expect(offered).toEqual([]);
+    else expect(offered).toEqual(expect.arrayContaining(some));
+  });
+});
 
 describe('completeNames', () => {
   it.each([
@@ -52,8 +70,10 @@ describe('completeNames', () => {
     ['an instance, when an option stands first', ['--home', '/x', 'delete', '--yes', ''], instances],
     ['an image, when an option stands between', ['image', '-q', 'show', ''], images],
     ['an instance behind an option', ['log', '--follow', ''], instances],
+    ['an instance, behind options with values', ['ssh', '-l', 'me', '-i', '/key', ''], instances],
+    ['the image, behind options with values', ['--network', 'default', '--key', '/k.pub', ''], launchable],
   ])('offers names for %s', async (_what, words, names) => {
-    expect(await completeNames(await hostWithAll(), words)).toEqual(names);
+    expect(await namesFor(await hostWithAll(), words)).toEqual(names);
   });
 
   it.each([
@@ -65,7 +85,7 @@ describe('completeNames', () => {
     ['a file to import', ['image', 'import', '']],
     ['a command that takes no names', ['list', '']],
   ])('offers none for %s', async (_what, words) => {
-    expect(await completeNames(await hostWithAll(), words)).toBeUndefined();
+    expect(await namesFor(await hostWithAll(), words)).toBeUndefined();
   });
 
   it("offers a user's own catalogue, also where an image has the name, and none that is damaged", async () => {
@@ -76,18 +96,18 @@ describe('completeNames', () => {
     };
     const write = (text: string) => writeFile(host.home.catalogueFile, text);
     await write(JSON.stringify({ images: { 'fedora-17': entry, 'build-1': entry } }));
-    const names = await completeNames(host, ['']);
+    const names = await namesFor(host, ['']);
     expect(names?.filter((name) => name === 'build-1' || name === 'fedora-17').sort()).toEqual([
       'build-1',
       'fedora-17',
     ]);
     await write('{');
-    expect(await completeNames(host, [''])).toEqual(images);
+    expect(await namesFor(host, [''])).toEqual(images);
   });
 
   it('is empty on a home that was never used', async () => {
     const host = await newHost();
-    expect(await completeNames(host, ['show', ''])).toEqual([]);
-    expect(await completeNames(host, [''])).toEqual(catalogue);
+    expect(await namesFor(host, ['show', ''])).toEqual([]);
+    expect(await namesFor(host, [''])).toEqual(catalogue);
   });
 });
