@@ -81,12 +81,12 @@ async function getDomain(
 ): Promise<{ readonly domain: DomainSummary; readonly instance: InstanceRecord | undefined }> {
   const found = await findInstance(host, reference);
   const instance = found?.kind === 'record' ? found.record : undefined;
-  const domains = await host.hypervisor.listDomains();
-  const domain = domains.find((candidate) =>
+  const domain =
     instance === undefined
-      ? candidate.name === reference || candidate.uuid === reference.toLowerCase()
-      : candidate.uuid === instance.uuid,
-  );
+      ? (await host.hypervisor.listDomains()).find(
+          ({ name, uuid }) => name === reference || uuid === reference.toLowerCase(),
+        )
+      : await host.hypervisor.findDomain(instance.uuid);
   if (domain !== undefined) return { domain, instance };
   if (instance === undefined) throw await instanceNotFound(host, reference);
   throw new LaunchError('DOMAIN_NOT_FOUND', `libvirt has no domain for ${instance.domainName} any more`, {
