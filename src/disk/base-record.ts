@@ -65,7 +65,7 @@ export async function findBase(home: HomePaths, name: string): Promise<BaseRecor
 
 /** The record alone, also of a base that is gone or not yet in place. */
 export async function findBaseRecord(home: HomePaths, name: string): Promise<BaseRecord | undefined> {
-  return await readRecord(home.base(name).record, baseRecordSchema);
+  return readRecord(home.base(name).record, baseRecordSchema);
 }
 
 /** Names of the bases that are in place, whoever made them. */

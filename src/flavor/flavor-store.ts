@@ -61,7 +61,7 @@ export async function removeFlavor(home: HomePaths, name: string, maker: Maker):
 }
 
 async function readOwnFlavors(home: HomePaths): Promise<readonly Flavor[]> {
-  return (await readRecord(home.flavorsFile, flavorFileSchema))?.flavors ?? [];
+  return readRecord(home.flavorsFile, flavorFileSchema)?.flavors ?? [];
 }
 
 async function changeOwnFlavors(

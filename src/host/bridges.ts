@@ -7,7 +7,7 @@ const interfacesDirectory = '/sys/class/net';
 export async function listBridges(directory = interfacesDirectory): Promise<readonly string[]> {
   const names = await listDirectory(directory);
   const found = await Promise.all(
-    names.map(async (name) => ((await fileExists(join(directory, name, 'bridge'))) ? [name] : [])),
+    names.map(async (name) => (fileExists(join(directory, name, 'bridge')) ? [name] : [])),
   );
   return found.flat().sort();
 }

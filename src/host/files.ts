@@ -1,4 +1,5 @@
-import { chmod, constants, mkdir, open, readFile, readdir, rename, rm, stat } from 'node:fs/promises';
+import { readFileSync, statSync } from 'node:fs';
+import { chmod, constants, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { errnoOf, fileSystemError } from './system-error.js';
 
@@ -65,10 +66,13 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** The text of a file, or undefined when there is none. */
-export async function readTextFile(path: string): Promise<string | undefined> {
+/**
+ * The text of a small file, or undefined when there is none. It waits: reading a thousand records so takes a
+ * tenth of what as many promises do.
+ */
+export function readTextFile(path: string): string | undefined {
   try {
-    return await readFile(path, 'utf8');
+    return readFileSync(path, 'utf8');
   } catch (error) {
     if (errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR') return undefined;
     throw fileSystemError('read', path, error);
@@ -85,8 +89,13 @@ export async function listDirectory(path: string): Promise<readonly string[]> {
   }
 }
 
-export async function fileExists(path: string): Promise<boolean> {
-  return (await findFileStat(path)) !== undefined;
+/** Waits, as {@link readTextFile} does. */
+export function fileExists(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (error) {
+    throw fileSystemError('look at', path, error);
+  }
 }
 
 export interface FileStat {

@@ -8,11 +8,11 @@ import { LaunchError } from './launch-error.js';
  * @returns undefined when there is no such file
  * @throws LaunchError RECORD_INVALID when the file is not what the schema says
  */
-export async function readRecord<Schema extends v.GenericSchema>(
+export function readRecord<Schema extends v.GenericSchema>(
   path: string,
   schema: Schema,
-): Promise<v.InferOutput<Schema> | undefined> {
-  const text = await readTextFile(path);
+): v.InferOutput<Schema> | undefined {
+  const text = readTextFile(path);
   if (text === undefined) return undefined;
   let parsed: unknown;
   try {

@@ -27,7 +27,7 @@ export async function listImages(home: HomePaths): Promise<ImageListing> {
   const damaged: DamagedImage[] = [];
   for (const id of (await listDirectory(home.images)).filter(isUuid)) {
     try {
-      const record = await readRecord(home.image(id).record, imageRecordSchema);
+      const record = readRecord(home.image(id).record, imageRecordSchema);
       if (record === undefined) damaged.push({ id, problem: 'its record is missing' });
       else images.push(record);
     } catch (error) {
@@ -40,7 +40,7 @@ export async function listImages(home: HomePaths): Promise<ImageListing> {
 }
 
 async function findImageById(home: HomePaths, id: string): Promise<ImageRecord | undefined> {
-  return isUuid(id) ? await readRecord(home.image(id.toLowerCase()).record, imageRecordSchema) : undefined;
+  return isUuid(id) ? readRecord(home.image(id.toLowerCase()).record, imageRecordSchema) : undefined;
 }
 
 /**
@@ -107,7 +107,7 @@ export async function removeImage(
   try {
     const { directory } = home.image(id);
     // Another removal may have been first.
-    if (!(await fileExists(directory))) throw imageNotFound(id, (await listImages(home)).images);
+    if (!fileExists(directory)) throw imageNotFound(id, (await listImages(home)).images);
     await beforeRemoval();
     const doomed = maker.temporaryPath(directory);
     await rename(directory, doomed).catch((error: unknown) => {

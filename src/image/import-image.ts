@@ -78,7 +78,7 @@ export async function importImage(
   const name = checkName('image', request.name);
   const id = request.id === undefined ? randomUUID() : checkUuid(request.id);
   const paths = home.image(id);
-  if (await fileExists(paths.directory)) throw imageExists(id);
+  if (fileExists(paths.directory)) throw imageExists(id);
   const source = await openSource(request.source, tools.fetching);
   await ensureDirectory(home.images);
   const building = maker.temporaryPath(paths.directory);

@@ -194,7 +194,7 @@ function wrongState(instance: InstanceRecord, state: DomainState, verb: string, 
 
 async function checkDisk(host: Host, instance: InstanceRecord, work: Work): Promise<void> {
   const { disk } = host.home.instance(instance.domainName);
-  if (!(await fileExists(disk))) {
+  if (!fileExists(disk)) {
     throw new LaunchError(
       'DISK_MISSING',
       `cannot start ${instance.domainName}: its disk "${disk}" is missing`,
@@ -226,7 +226,7 @@ async function checkDisk(host: Host, instance: InstanceRecord, work: Work): Prom
 
 async function defineAgain(host: Host, instance: InstanceRecord): Promise<void> {
   const { domainXml } = host.home.instance(instance.domainName);
-  const xml = await readTextFile(domainXml);
+  const xml = readTextFile(domainXml);
   if (xml === undefined) {
     throw new LaunchError(
       'DOMAIN_NOT_FOUND',

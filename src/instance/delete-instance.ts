@@ -45,7 +45,7 @@ export async function deleteInstance(
   const domainName = found.kind === 'record' ? found.record.domainName : found.damaged.domainName;
   return await withInstanceLock(host, domainName, 'deleting it', work, async () => {
     const { directory } = host.home.instance(domainName);
-    if (!(await fileExists(directory))) return { domainName, deleted: false };
+    if (!fileExists(directory)) return { domainName, deleted: false };
     await runStep(
       work,
       'deleted',

@@ -34,7 +34,7 @@ export async function reserveNumber(host: Host, maker: Maker, work: Work): Promi
 }
 
 export async function lastNumber(host: Host): Promise<number> {
-  return (await readRecord(host.home.counterFile, counterSchema))?.last ?? 0;
+  return readRecord(host.home.counterFile, counterSchema)?.last ?? 0;
 }
 
 async function nextNumber(host: Host, last: number): Promise<number> {

@@ -3,7 +3,6 @@ import { listDirectory } from '../host/files.js';
 import { LaunchError } from '../host/launch-error.js';
 import { instancePaths, type HomePaths } from '../host/paths.js';
 import { readRecord, wholeNumber } from '../host/record.js';
-import { sideBySide } from '../host/side-by-side.js';
 import { flavorSchema } from '../flavor/flavor.js';
 import { diskFormats } from '../qemu-img/disk-format.js';
 import { interfaceSchema } from './networks/interface-record.js';
@@ -88,17 +87,14 @@ export interface RecordListing {
   readonly damaged: readonly DamagedInstance[];
 }
 
-/** More would wait for Node's four threads, and memory would be full of what waits. */
-export const filesAtATime = 16;
-
 /** All instances with a directory, by number. */
 export async function listInstanceRecords(home: HomePaths): Promise<RecordListing> {
   const records: InstanceRecord[] = [];
   const damaged: DamagedInstance[] = [];
   const names = (await listDirectory(home.instances)).filter((name) => !/^[._]|^counter\.json$/.test(name));
-  await sideBySide(names, filesAtATime, async (domainName) => {
+  for (const domainName of names) {
     try {
-      const record = await readRecord(home.instance(domainName).record, instanceRecordSchema);
+      const record = readRecord(home.instance(domainName).record, instanceRecordSchema);
       if (record === undefined) damaged.push({ domainName, problem: 'its record is missing' });
       else if (record.domainName !== domainName)
         damaged.push({ domainName, problem: `its record is of ${record.domainName}` });
@@ -107,7 +103,7 @@ export async function listInstanceRecords(home: HomePaths): Promise<RecordListin
       if (!(error instanceof LaunchError)) throw error;
       damaged.push({ domainName, problem: error.message });
     }
-  });
+  }
   records.sort((a, b) => a.number - b.number);
   damaged.sort((a, b) => a.domainName.localeCompare(b.domainName));
   return { records, damaged };
@@ -115,5 +111,5 @@ export async function listInstanceRecords(home: HomePaths): Promise<RecordListin
 
 /** The record in an instance's directory, which may still have its temporary name. */
 export async function findRecordIn(directory: string): Promise<InstanceRecord | undefined> {
-  return await readRecord(instancePaths(directory).record, instanceRecordSchema);
+  return readRecord(instancePaths(directory).record, instanceRecordSchema);
 }

@@ -100,7 +100,7 @@ export async function previewLaunch(
     draft.template.xml,
     domainSpec(host, record, cpuModesToTry(plan.virtType)[0], 'none'),
   );
-  const baseExists = await fileExists(base);
+  const baseExists = fileExists(base);
   return { plan, diskPath: disk, basePath: base, baseExists, domainXml };
 }
 

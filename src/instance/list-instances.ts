@@ -1,11 +1,10 @@
 import { fileExists } from '../host/files.js';
-import { sideBySide } from '../host/side-by-side.js';
 import type { Work } from '../host/work.js';
 import type { DomainState } from '../libvirt/hypervisor.js';
 import { clearLeftovers } from './clear-leftovers.js';
 import { isActive } from './forget-domain.js';
 import { findAddresses, type GuestAddress } from './readiness/guest-addresses.js';
-import { filesAtATime, listInstanceRecords, type InstanceRecord } from './instance-record.js';
+import { listInstanceRecords, type InstanceRecord } from './instance-record.js';
 import type { Host } from './open-host.js';
 
 /** Nova's words for what an instance is doing. */
@@ -30,14 +29,12 @@ export async function listInstances(host: Host, work: Work = {}): Promise<readon
   const { records, damaged } = await listInstanceRecords(host.home);
   if (records.length === 0 && damaged.length === 0) return [];
   const domains = new Map((await host.hypervisor.listDomains()).map((domain) => [domain.uuid, domain]));
-  const bases = new Map<string, Promise<boolean>>();
-  const problems = await sideBySide(records, filesAtATime, (record) =>
-    problemsOf(host, record, domains.get(record.uuid)?.state, bases),
-  );
+  const bases = new Map<string, boolean>();
   // Leases and neighbours are read once for all of them.
-  const views = records.map((record, index) =>
-    viewOf(host, record, { domainState: domains.get(record.uuid)?.state, problems: problems[index] ?? [] }),
-  );
+  const views = records.map((record) => {
+    const domainState = domains.get(record.uuid)?.state;
+    return viewOf(host, record, { domainState, problems: problemsOf(host, record, domainState, bases) });
+  });
   return [
     ...(await Promise.all(views)),
     ...damaged.map(({ domainName, problem }): InstanceView => ({
@@ -54,7 +51,7 @@ export async function listInstances(host: Host, work: Work = {}): Promise<readon
 /** One instance, as the list would show it; its agent is asked where nobody else knows an address. */
 export async function viewInstance(host: Host, record: InstanceRecord): Promise<InstanceView> {
   const domainState = (await host.hypervisor.findDomain(record.uuid))?.state;
-  const problems = await problemsOf(host, record, domainState, new Map());
+  const problems = problemsOf(host, record, domainState, new Map());
   return await viewOf(host, record, { domainState, problems }, { agent: true });
 }
 
@@ -94,22 +91,22 @@ async function addressesOf(
 }
 
 /** @param bases which bases are there, as far as that was looked at: many instances lie on one */
-async function problemsOf(
+function problemsOf(
   host: Host,
   record: InstanceRecord,
   domainState: DomainState | undefined,
-  bases: Map<string, Promise<boolean>>,
-): Promise<readonly string[]> {
+  bases: Map<string, boolean>,
+): readonly string[] {
   if (record.maker !== null) return [];
   const problems: string[] = [];
   if (domainState === undefined) problems.push('libvirt has no such domain');
   const { disk } = host.home.instance(record.domainName);
-  if (!(await fileExists(disk))) problems.push('its disk is missing');
+  if (!fileExists(disk)) problems.push('its disk is missing');
   const { base } = record.disk;
   if (base !== null) {
     const exists = bases.get(base) ?? fileExists(host.home.base(base).file);
     bases.set(base, exists);
-    if (!(await exists)) problems.push('its base is missing');
+    if (!exists) problems.push('its base is missing');
   }
   return problems;
 }

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { LaunchError, type LaunchErrorCode } from '../../src/host/launch-error.js';
 import { inspectHeader } from '../../src/image/header/inspect-header.js';
 import type { DiskFormat } from '../../src/qemu-img/disk-format.js';
+import { noise } from '../support/integration-host.js';
 import { vmdkDescriptor, vmdkImage, vpcFixedImage, vpcFooter } from '../support/image-files.js';
 
 let directory = '';
@@ -19,11 +20,7 @@ beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'launch-header-'));
   // 10 MiB and a part of a sector of content that does not compress, then a hole, then an end.
   const bytes = Buffer.alloc(24 * 1024 * 1024);
-  let state = 1;
-  for (let at = 0; at < 10 * 1024 * 1024 + 100; at += 4) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    bytes.writeUInt32LE(state, at);
-  }
+  noise(10 * 1024 * 1024 + 100).copy(bytes);
   bytes.fill('launch', 21 * 1024 * 1024, 21 * 1024 * 1024 + 4096);
   await writeFile(join(directory, 'source.raw'), bytes);
 });

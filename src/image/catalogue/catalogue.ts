@@ -27,7 +27,7 @@ export interface CatalogueEntry extends Omit<EntryData, 'keys'> {
 export async function readCatalogue(userFile: string): Promise<readonly CatalogueEntry[]> {
   const { default: ours } = await import('./catalogue.json', { with: { type: 'json' } });
   const builtIn = v.parse(catalogueSchema, ours);
-  const own = await readRecord(userFile, catalogueSchema);
+  const own = readRecord(userFile, catalogueSchema);
   const keys = { ...builtIn.keys, ...own?.keys };
   const entries = new Map([
     ...entriesOf(builtIn, keys, 'launch', undefined, userFile),

@@ -47,7 +47,7 @@ async function directoriesAbove(paths: readonly string[]): Promise<readonly stri
     for (let at = path; !all.has(at); at = dirname(at)) all.add(at);
   }
   const there: string[] = [];
-  for (const path of [...all].sort()) if (await fileExists(path)) there.push(path);
+  for (const path of [...all].sort()) if (fileExists(path)) there.push(path);
   return there;
 }
 

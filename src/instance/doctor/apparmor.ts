@@ -50,7 +50,7 @@ export async function appArmorProblems(
 }
 
 async function findProgram(): Promise<string | undefined> {
-  for (const program of programs) if (await fileExists(program)) return program;
+  for (const program of programs) if (fileExists(program)) return program;
   return undefined;
 }
 

@@ -16,7 +16,7 @@ export async function checkFirewall(examination: Examination): Promise<Finding> 
   if (forward !== 'nat' && forward !== 'route' && forward !== 'open') {
     return { found: `${name} is ${forward ?? 'isolated'}: nothing is forwarded here`, problems: [] };
   }
-  const forwarding = (await readTextFile(join(proc, 'sys/net/ipv4/ip_forward')))?.trim() !== '0';
+  const forwarding = readTextFile(join(proc, 'sys/net/ipv4/ip_forward'))?.trim() !== '0';
   const problems: Problem[] = forwarding ? [] : [forwardingProblem()];
   if (!summary.active || bridge === undefined) return { found: `${name} is not active`, problems };
   const rules = await readRules(examination);
@@ -62,7 +62,7 @@ async function readRules(examination: Examination): Promise<Rules | undefined> {
 }
 
 async function findDefaultDevice(examination: Examination): Promise<string | undefined> {
-  const text = await readTextFile(join(examination.places.proc, 'net/route'));
+  const text = readTextFile(join(examination.places.proc, 'net/route'));
   // Columns: interface, destination, gateway, … ; zero is everything.
   return /^(\S+)\t0{8}\t/m.exec(text ?? '')?.[1];
 }

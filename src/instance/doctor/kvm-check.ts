@@ -59,7 +59,7 @@ export async function checkKvm(examination: Examination): Promise<Finding> {
 /** The module of the processor's kind, and whether guests may have guests of type kvm themselves. */
 async function findModule(sys: string): Promise<{ name: string; nested: boolean } | undefined> {
   for (const name of ['kvm_intel', 'kvm_amd']) {
-    const value = await readTextFile(join(sys, 'module', name, 'parameters', 'nested'));
+    const value = readTextFile(join(sys, 'module', name, 'parameters', 'nested'));
     if (value !== undefined) return { name, nested: /^[Y1]/.test(value) };
   }
   return undefined;

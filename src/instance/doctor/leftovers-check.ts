@@ -95,7 +95,7 @@ async function findTemporary(examination: Examination): Promise<readonly Tempora
 }
 
 async function judgeMaker(lockPath: string, token: string): Promise<Temporary['maker']> {
-  if (!(await fileExists(lockPath))) return isAlive(Number(token.split('-')[0])) ? 'works' : 'lost';
+  if (!fileExists(lockPath)) return isAlive(Number(token.split('-')[0])) ? 'works' : 'lost';
   const lock = await tryTakeLock(lockPath, { create: false });
   if (lock === undefined) return 'works';
   await lock.release();
@@ -157,7 +157,7 @@ async function findStrays(
       const disk = domain.description.disks
         .flatMap(({ sourcePath }) => sourcePath ?? [])
         .find((path) => path.startsWith(`${home.instances}/`) && !path.startsWith(`${home.bases}/`));
-      return disk === undefined ? [] : [{ domain, disk, diskExists: await fileExists(disk) }];
+      return disk === undefined ? [] : [{ domain, disk, diskExists: fileExists(disk) }];
     }),
   );
   return found.flat();
@@ -183,8 +183,7 @@ function strayProblem(examination: Examination, { domain, disk, diskExists }: St
               const { hypervisor } = examination.host;
               // Somebody may have started it, or put the disk back, since.
               const now = await hypervisor.findDomain(uuid);
-              if (now === undefined || isActive(now.state) || (await fileExists(disk)))
-                return `left ${name} alone`;
+              if (now === undefined || isActive(now.state) || fileExists(disk)) return `left ${name} alone`;
               await hypervisor.undefineDomain(uuid);
               return `libvirt forgot the domain ${name}`;
             },

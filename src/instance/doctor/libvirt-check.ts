@@ -142,14 +142,14 @@ async function startCommands(): Promise<readonly (readonly [string, ...string[]]
     ];
   }
   // Fedora has both, and enables the modular ones.
-  const isModular = await fileExists('/etc/systemd/system/sockets.target.wants/virtqemud.socket');
-  return !isModular && (await fileExists('/usr/sbin/libvirtd'))
+  const isModular = fileExists('/etc/systemd/system/sockets.target.wants/virtqemud.socket');
+  return !isModular && fileExists('/usr/sbin/libvirtd')
     ? [['systemctl', 'start', 'libvirtd']]
     : [['systemctl', 'start', 'virtqemud.socket', 'virtnetworkd.socket', 'virtlogd.socket']];
 }
 
 async function isSystemd(): Promise<boolean> {
-  return await fileExists('/run/systemd/system');
+  return fileExists('/run/systemd/system');
 }
 
 async function runAll(

@@ -134,7 +134,7 @@ async function findDocument(
   name: string,
 ): Promise<{ readonly path: string; readonly document: NetworkDocument } | undefined> {
   for (const path of paths) {
-    const text = await readTextFile(path);
+    const text = readTextFile(path);
     const document = text === undefined ? undefined : parseNetwork(text);
     if (document?.name === name) return { path, document };
   }
@@ -224,5 +224,5 @@ function clashProblem(
 async function isBridgeLost(examination: Examination, { bridge }: NetworkDocument): Promise<boolean> {
   if (bridge === undefined) return false;
   const net = join(examination.places.sys, 'class', 'net');
-  return (await fileExists(net)) && (await readTextFile(join(net, bridge, 'ifindex'))) === undefined;
+  return fileExists(net) && readTextFile(join(net, bridge, 'ifindex')) === undefined;
 }

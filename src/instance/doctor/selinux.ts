@@ -23,7 +23,7 @@ const logTypes = ['virt_var_lib_t', 'svirt_image_t', 'virt_log_t'];
 export async function selinuxProblems(examination: Examination): Promise<readonly Problem[]> {
   const { sys } = examination.places;
   const selinux = join(sys, 'fs', 'selinux');
-  if ((await readTextFile(join(selinux, 'enforce')))?.trim() !== '1') return [];
+  if (readTextFile(join(selinux, 'enforce'))?.trim() !== '1') return [];
   const { home, hypervisor } = examination.host;
   const found = await statfs(home.root).catch(() => undefined);
   const problems = await booleanProblems(selinux, found === undefined ? 0 : found.type >>> 0);
@@ -55,7 +55,7 @@ export async function booleanProblems(selinux: string, magic: number): Promise<r
   const boolean = booleans[magic];
   if (boolean === undefined) return [];
   // The value in force, then the one that is pending.
-  const value = await readTextFile(join(selinux, 'booleans', boolean));
+  const value = readTextFile(join(selinux, 'booleans', boolean));
   if (value === undefined || value.startsWith('1')) return [];
   return [
     {

@@ -52,7 +52,7 @@ export async function exportImage(
   const { format = image.format, compress = false } = options;
   checkCompression(format, compress);
   const path = resolve(target);
-  if (await fileExists(path)) {
+  if (fileExists(path)) {
     throw new LaunchError('FILE_SYSTEM', `cannot export to "${path}": it exists already`, {
       hint: 'choose another name, or remove it first',
       details: { path },

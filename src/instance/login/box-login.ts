@@ -22,8 +22,7 @@ export function boxKeyFile(home: HomePaths, image: ImageRecord, seed: SeedReques
 export async function ensureBoxKey(home: HomePaths, file: string | null, maker: Maker): Promise<void> {
   if (file !== home.vagrantKey) return;
   try {
-    if ((await readTextFile(file)) !== vagrantPrivateKey)
-      await writeFileAtomic(file, vagrantPrivateKey, maker);
+    if (readTextFile(file) !== vagrantPrivateKey) await writeFileAtomic(file, vagrantPrivateKey, maker);
     await chmod(file, 0o600);
   } catch (error) {
     throw fileSystemError('write', file, error);

@@ -67,7 +67,7 @@ async function withKeyThatExists(
 ): Promise<InstanceRecord> {
   const identityFile = asked ?? instance.login.identityFile;
   if (identityFile === null) return instance;
-  if (await fileExists(identityFile)) return { ...instance, login: { ...instance.login, identityFile } };
+  if (fileExists(identityFile)) return { ...instance, login: { ...instance.login, identityFile } };
   if (asked !== undefined) {
     throw new LaunchError('ARGUMENT_INVALID', `there is no private key "${asked}"`, {
       hint: '--identity takes the file of a private key, such as ~/.ssh/id_ed25519',

@@ -17,7 +17,7 @@ export function includeLine(config: string): string {
 /** Whether a user's ssh reads our file already. */
 export async function findUserSshConfig(sshDirectory: string, config: string): Promise<UserSshConfig> {
   const path = join(sshDirectory, 'config');
-  return { path, included: includesFile((await readTextFile(path)) ?? '', config) };
+  return { path, included: includesFile(readTextFile(path) ?? '', config) };
 }
 
 /** Puts the line before all else; the rest of the file, its mode, and a link to it elsewhere stay. */
@@ -28,7 +28,7 @@ export async function includeSshConfig(path: string, config: string): Promise<vo
       if (errnoOf(error) === 'ENOENT') return path;
       throw error;
     });
-    const text = (await readTextFile(real)) ?? '';
+    const text = readTextFile(real) ?? '';
     const mode = text === '' ? 0o600 : (await stat(real)).mode & 0o777;
     const temporary = `${real}.${process.pid}.tmp`;
     try {

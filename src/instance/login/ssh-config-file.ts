@@ -93,7 +93,7 @@ export async function installSshConfig(host: Host, program: readonly string[]): 
  */
 export async function refreshSshConfig(host: Host, work: Work = {}): Promise<void> {
   try {
-    if (await fileExists(sshConfigPaths(host).config)) await writeConfig(host);
+    if (fileExists(sshConfigPaths(host).config)) await writeConfig(host);
   } catch (error) {
     if (!(error instanceof LaunchError)) throw error;
     work.onEvent?.({ type: 'notice', message: `the file for plain ssh is out of date: ${error.message}` });

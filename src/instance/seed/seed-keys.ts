@@ -70,13 +70,13 @@ async function readKeyFile(name: string): Promise<FoundKeys> {
   const content = await read(path);
   if (keyFileKind(content) === 'public') {
     const privateFile = path.endsWith('.pub') ? path.slice(0, -'.pub'.length) : undefined;
-    const isThere = privateFile !== undefined && (await fileExists(privateFile));
+    const isThere = privateFile !== undefined && fileExists(privateFile);
     return {
       publicKeys: parsePublicKeys(content, `"${path}"`),
       identityFile: isThere ? privateFile : undefined,
     };
   }
-  if (!(await fileExists(`${path}.pub`))) {
+  if (!fileExists(`${path}.pub`)) {
     throw new LaunchError(
       'ARGUMENT_INVALID',
       `"${path}" is a private key, and its public one is not beside it`,
@@ -135,7 +135,7 @@ function homeKeyOf(host: Host): string {
 
 async function findHomeKey(host: Host): Promise<SeedKeys> {
   const identityFile = homeKeyOf(host);
-  if (!(await fileExists(identityFile))) return { publicKeys: [], identityFile, toBeMade: true };
+  if (!fileExists(identityFile)) return { publicKeys: [], identityFile, toBeMade: true };
   return combine([await readKeyFile(identityFile)]);
 }
 

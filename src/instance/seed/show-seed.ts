@@ -61,7 +61,7 @@ export async function showSeed(host: Host, reference: string): Promise<ShownSeed
 /** @throws LaunchError DISK_MISSING */
 export async function checkSeed(host: Host, { seed, domainName }: InstanceRecord): Promise<void> {
   const path = host.home.instance(domainName).seed;
-  if (seed === null || (await fileExists(path))) return;
+  if (seed === null || fileExists(path)) return;
   throw new LaunchError('DISK_MISSING', `the seed of ${domainName}, "${path}", is missing`, {
     hint: 'a guest that has booted once can do without it: take the disk out of its domain (virsh edit)',
     details: { path },

@@ -93,14 +93,14 @@ describe('reading', () => {
   it('gives the text, and undefined where there is no file', async () => {
     const { root } = await newHome();
     await writeFile(join(root, 'file'), 'text');
-    expect(await readTextFile(join(root, 'file'))).toBe('text');
-    expect(await readTextFile(join(root, 'nothing'))).toBeUndefined();
-    expect(await readTextFile(join(root, 'file', 'below'))).toBeUndefined();
+    expect(readTextFile(join(root, 'file'))).toBe('text');
+    expect(readTextFile(join(root, 'nothing'))).toBeUndefined();
+    expect(readTextFile(join(root, 'file', 'below'))).toBeUndefined();
   });
 
   it('refuses what is there and no file', async () => {
     const { root } = await newHome();
-    const error = await launchErrorOf(readTextFile(root));
+    const error = await launchErrorOf(() => readTextFile(root));
     expect([error.code, error.message]).toEqual(['FILE_SYSTEM', `cannot read "${root}": EISDIR`]);
   });
 
@@ -126,9 +126,9 @@ describe('reading', () => {
   it('knows what is not there, and what a dangling link is', async () => {
     const { root } = await newHome();
     await symlink('/nowhere/at/all', join(root, 'link'));
-    expect(await fileExists(join(root, 'link'))).toBe(false);
-    expect(await fileExists(join(root, 'nothing'))).toBe(false);
-    expect(await fileExists(root)).toBe(true);
+    expect(fileExists(join(root, 'link'))).toBe(false);
+    expect(fileExists(join(root, 'nothing'))).toBe(false);
+    expect(fileExists(root)).toBe(true);
   });
 });
 

@@ -135,13 +135,13 @@ describe('the file of a lock', () => {
   it('is made with its directory, and stays after a plain release', async () => {
     const path = await newLockPath();
     await (await taken(path)).release();
-    expect(await fileExists(path)).toBe(true);
+    expect(fileExists(path)).toBe(true);
   });
 
   it('goes with a release that removes it, also when somebody else was quicker', async () => {
     const path = await newLockPath();
     await (await taken(path)).release({ remove: true });
-    expect(await fileExists(path)).toBe(false);
+    expect(fileExists(path)).toBe(false);
     const lock = await taken(path);
     await unlink(path);
     await lock.release({ remove: true });
@@ -154,7 +154,7 @@ describe('the file of a lock', () => {
     await first.release({ remove: true });
     const second = await Promise.race(waiting.map(({ lock }) => lock));
     // The lock is on the file that the name stands for: who comes now is kept out.
-    expect(await fileExists(path)).toBe(true);
+    expect(fileExists(path)).toBe(true);
     expect(await isFree(path)).toBe(false);
     await second.release();
     for (const { lock } of waiting) {
@@ -178,7 +178,7 @@ describe('the file of a lock', () => {
     expect(removals).toBe(3);
     expect(await isFree(path)).toBe(false);
     await lock.release({ remove: true });
-    expect(await fileExists(path)).toBe(false);
+    expect(fileExists(path)).toBe(false);
   });
 
   it('is not made anew when it was removed meanwhile and that was not asked for', async () => {
@@ -189,13 +189,13 @@ describe('the file of a lock', () => {
       unlinkSync(path);
     };
     expect(await tryTakeLock(path, { create: false })).toBeUndefined();
-    expect(await fileExists(path)).toBe(false);
+    expect(fileExists(path)).toBe(false);
   });
 
   it('is not made when that was not asked for', async () => {
     const path = await newLockPath();
     expect(await tryTakeLock(path, { create: false })).toBeUndefined();
-    expect(await fileExists(path)).toBe(false);
+    expect(fileExists(path)).toBe(false);
   });
 
   it('refuses with a reason when its directory is a file', async () => {
@@ -274,6 +274,6 @@ describe('a wait that is interrupted', () => {
     const path = await newLockPath();
     const error = await launchErrorOf(takeLock(path, { work: { signal: AbortSignal.abort() } }));
     expect(error.code).toBe('INTERRUPTED');
-    expect(await fileExists(path)).toBe(false);
+    expect(fileExists(path)).toBe(false);
   });
 });

@@ -121,7 +121,7 @@ describe('invariant 2: the next command finds the makers that are gone', () => {
     const path = home.lock('maker-4711-0123456789ab');
     await writeFile(path, '');
     for (const maker of await goneMakers(home)) await maker.keep();
-    expect(await fileExists(path)).toBe(true);
+    expect(fileExists(path)).toBe(true);
     const again = await goneMakers(home);
     expect(again.map(({ token }) => token)).toEqual(['4711-0123456789ab']);
     for (const maker of again) await maker.forget();

@@ -199,10 +199,10 @@ describe('removeImage', () => {
       asked = true;
     });
     await new Promise((resolve) => setTimeout(resolve, 30));
-    expect([asked, await fileExists(home.image(first.id).directory)]).toEqual([false, true]);
+    expect([asked, fileExists(home.image(first.id).directory)]).toEqual([false, true]);
     await lock.release();
     await removal;
-    expect([asked, await fileExists(home.image(first.id).directory)]).toEqual([true, false]);
+    expect([asked, fileExists(home.image(first.id).directory)]).toEqual([true, false]);
   });
 
   // Two `image remove` at once: the second waits for the lock, and then there is nothing to rename.
