@@ -87,7 +87,11 @@ describe('a guest on its way', () => {
   it('has the address that libvirt leased, and the guest itself says', async () => {
     const [address] = guest.addresses;
     expect(address?.source).toBe('lease');
-    expect((await host.launch(['log', 'way'])).stdout).toContain(`ip=${address?.address ?? ''} `);
+    // Its ssh server may be up a little before it says so.
+    await eventually('the guest says its address', async () => {
+      const { stdout } = await host.launch(['log', 'way']);
+      return stdout.includes(`tiny: eth0 ${address?.address ?? ''}/`) ? true : undefined;
+    });
   });
 
   it('is ready at once for whoever waits later, who cannot know when it got there', async () => {

@@ -1,5 +1,6 @@
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { execa } from 'execa';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createE2eHost, requireTinyImage, tinyImage, virsh, type E2eHost } from '../../support/e2e-host.js';
@@ -75,13 +76,15 @@ describe('invariant 6: prune in a loop, against launches and deletes in a loop',
         await expectWhole(launched);
         const deleted = await host.launch(['delete', launched.domainName, '--yes']);
         expect(deleted.exitCode, deleted.stderr).toBe(0);
+        // As long as a prune takes, every other time: now and then it finds a base that nobody is on.
+        if (launches % 2 === 0) await sleep(1000);
       }
     };
     await Promise.all([prune(), launchAndDelete([]), launchAndDelete(['--disk', '2'])]);
 
     expect(launches).toBeGreaterThan(3);
     expect(reasons.get('used') ?? 0, JSON.stringify([...reasons])).toBeGreaterThan(0);
-    expect(removed).toBeGreaterThan(0);
+    expect(removed, JSON.stringify([...reasons])).toBeGreaterThan(0);
     expect(converted).toBeGreaterThan(0);
 
     // A base that is there at last is what its digest says.
