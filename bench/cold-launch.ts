@@ -6,7 +6,7 @@ import { mib, run } from './disks.js';
 import { defineLike, forgetLike, type DomainPattern } from './domain-pattern.js';
 import { deleteAll } from './idle-image.js';
 import { measureInTurn, type Contender } from './measure.js';
-import { launchCommand, runCommand, timeCommand, type Surroundings, surroundingsOf } from './processes.js';
+import { launchCommand, runCommand, surroundingsOf, timeCommand, type Surroundings } from './processes.js';
 
 const reference = 'the best convert, then the floor';
 const imageName = 'cold';
@@ -28,7 +28,7 @@ export const coldLaunch: Benchmark = {
   name: 'cold-launch',
   title: 'A cold launch',
   async run(options) {
-    const { directory, signal, say, rounds = 7 } = options;
+    const { directory, prefix, signal, say, rounds = 7 } = options;
     const surroundings = surroundingsOf(options);
     const image = join(directory, 'image.qcow2');
     say('making the image');
@@ -42,13 +42,9 @@ export const coldLaunch: Benchmark = {
     ): Contender => ({
       name,
       measure: async (round) => {
-        const place = join(directory, `${options.prefix}-${round}`);
+        const place = join(directory, `${prefix}-${round}`);
         await mkdir(place, { mode: 0o711 });
-        const [base, disk, domain] = [
-          join(place, 'base'),
-          join(place, 'disk'),
-          `${options.prefix}-by-hand-${round}`,
-        ];
+        const [base, disk, domain] = [join(place, 'base'), join(place, 'disk'), `${prefix}-by-hand-${round}`];
         const xml = await defineLike(pattern, domain, place);
         const start = `virsh -q define "${xml}" && virsh -q start ${domain}`;
         const whole = [...lines(base, disk), synced ? `(sync "${base}" & ${start} && wait)` : start];

@@ -2,10 +2,11 @@ import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { execa } from 'execa';
 import type { Benchmark, BenchmarkOptions } from './benchmark.js';
+import { removePool } from './clear-up.js';
 import { defineLike, forgetLike, type DomainPattern } from './domain-pattern.js';
 import { deleteAll, importIdleImage } from './idle-image.js';
 import { measureInTurn, type Contender } from './measure.js';
-import { launchCommand, runCommand, timeCommand, type Surroundings, surroundingsOf } from './processes.js';
+import { launchCommand, runCommand, timeCommand, surroundingsOf, type Surroundings } from './processes.js';
 
 const reference = 'the floor: qemu-img create, virsh define, virsh start';
 const imageName = 'idle';
@@ -108,10 +109,7 @@ function virtInstall(
         '--noautoconsole';
       const wall = await timeCommand(['sh', '-c', line], surroundings);
       await forgetLike(name, place, surroundings);
-      // It leaves a pool for the disk's directory behind, under the directory's name.
-      for (const verb of ['pool-destroy', 'pool-undefine']) {
-        await execa('virsh', ['-q', '-c', 'qemu:///system', verb, name], { reject: false });
-      }
+      await removePool(name);
       return { wall };
     },
   };

@@ -1,7 +1,7 @@
 import yargs, { type Argv } from 'yargs';
 import { launchVersion } from '../host/version.js';
 import { commands, commonOptions } from './all-commands.js';
-import { addExamples } from './define-command.js';
+import { addExamples, valuedOptions } from './define-command.js';
 import { standardInput, standardOutput } from './commands/image.js';
 import { wordsToComplete } from './commands/completion.js';
 import { isExportFormat } from '../image/export/export-format.js';
@@ -151,10 +151,9 @@ function separateGuestCommand(args: readonly string[]): SplitGuestCommand {
 
 /** Where the command's name stands, behind the program's own options. */
 function indexOfCommand(args: readonly string[]): number {
+  const valued = valuedOptions(commonOptions);
   let index = 0;
-  while (args[index]?.startsWith('-') === true) {
-    index += ['--home', '--connect', '--format', '--trace'].includes(args[index] ?? '') ? 2 : 1;
-  }
+  while (args[index]?.startsWith('-') === true) index += valued.includes(args[index] ?? '') ? 2 : 1;
   return index;
 }
 
